@@ -20,9 +20,9 @@ def read(url: str, kind: str = "PostgreSQL", *, authority: bool = False, **spec:
     tls = {"mode": spec.pop("mode", None), "caSecretRef": {"name": "ca"} if authority else None}
     tls = {key: value for key, value in tls.items() if value}
     raw = {"metadata": {"name": "shop"}, "spec": {"type": kind, "secretRef": {"name": "door"}, "tls": tls, **spec}}
-    held = {"door": {"url": url}, "ca": {"ca.crt": "PEM"}}
+    secrets = {"door": {"url": url}, "ca": {"ca.crt": "PEM"}}
     return endpoint(
-        "shop", RunInputs({"shop": Connection.model_validate(raw)}, lambda name, _: held[name], {"shop": Path()}), "source"
+        "shop", RunInputs({"shop": Connection.model_validate(raw)}, lambda name, _: secrets[name], {"shop": Path()}), "source"
     )
 
 
@@ -77,7 +77,7 @@ def test_the_default_follows_the_host(host: str, mode: TlsMode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "kind", "said"),
+    ("url", "kind", "message"),
     [
         (f"{_PG}?options=-c%20search_path%3Dx", "PostgreSQL", "its parameter options is not supported: .*ALTER ROLE"),
         (f"{_PG}?sslmode=verify-ca", "PostgreSQL", "its parameter sslmode=verify-ca needs a certificate authority.*caSecretRef"),
@@ -114,8 +114,8 @@ def test_the_default_follows_the_host(host: str, mode: TlsMode) -> None:
         (f"{_MY}?ssl-ca=/ca.pem", "MySQL", "its parameter ssl-ca needs a certificate authority"),
     ],
 )
-def test_what_is_not_honoured_is_refused_by_name(url: str, kind: str, said: str) -> None:
-    with pytest.raises(SpecError, match=f"^source: Connection shop, its Secret's url: {said}") as refused:
+def test_what_is_not_honoured_is_refused_by_name(url: str, kind: str, message: str) -> None:
+    with pytest.raises(SpecError, match=f"^source: Connection shop, its Secret's url: {message}") as refused:
         read(url, kind)
     assert "s3cret" not in str(refused.value)
 
@@ -127,8 +127,8 @@ def test_tls_that_is_switched_off_contradicts_an_address_that_asks_for_it() -> N
 
 
 def test_an_authority_of_the_connection_stands_for_a_file() -> None:
-    found = read(f"{_PG}?sslmode=verify-ca&sslrootcert=/root.crt", authority=True)
-    assert (found.tls, found.ca) == (TlsMode.REQUIRE, "PEM")
+    resolved = read(f"{_PG}?sslmode=verify-ca&sslrootcert=/root.crt", authority=True)
+    assert (resolved.tls, resolved.ca) == (TlsMode.REQUIRE, "PEM")
 
 
 @pytest.mark.parametrize(
@@ -141,30 +141,30 @@ def test_an_authority_of_the_connection_stands_for_a_file() -> None:
     ],
 )
 def test_a_socket_is_a_host(url: str, kind: str) -> None:
-    found = read(url, kind)
-    assert (found.host, found.database, found.username, found.password) == ("/var/run/PG", "d", "u", "p")
+    resolved = read(url, kind)
+    assert (resolved.host, resolved.database, resolved.username, resolved.password) == ("/var/run/PG", "d", "u", "p")
 
 
 def test_parameters_of_the_client_reach_it() -> None:
-    found = read(
+    resolved = read(
         f"{_PG}?application_name=mover&connect_timeout=3&target_session_attrs=read-write&channel_binding=require&require_auth=scram-sha-256"
     )
-    assert dict(found.parameters) == {
+    assert dict(resolved.parameters) == {
         "application_name": "mover",
         "connect_timeout": "3",
         "target_session_attrs": "read-write",
     }
-    assert (found.login.channel_binding, found.login.methods) == (True, {AuthMethod.SCRAM})
+    assert (resolved.login.channel_binding, resolved.login.methods) == (True, {AuthMethod.SCRAM})
     assert read(f"{_PG}?require_auth=!password,!md5").login.methods == {AuthMethod.NONE, AuthMethod.SCRAM}
     assert read(f"{_MY}?allowPublicKeyRetrieval=true", "MySQL").login.clear_text
     assert not read(f"{_MY}?allowPublicKeyRetrieval=false", "MySQL").login.clear_text
 
 
 def test_the_parts_of_an_address() -> None:
-    found = read(
+    resolved = read(
         "postgresql+psycopg2://u:a%40b@[::1]:5433/d%20e?pgbouncer=true&pool_size=5&schema=app&connect_timeout=0&options=endpoint%3Dep-1&statement_timeout=9"
     )
-    assert (found.host, found.port, found.database, found.password) == ("::1", 5433, "d e", "a@b")
+    assert (resolved.host, resolved.port, resolved.database, resolved.password) == ("::1", 5433, "d e", "a@b")
     words = read("host=DB.shop.svc port=5433 dbname='a b' user=u password=x\\ y")
     assert (words.host, words.port, words.database, words.password) == ("db.shop.svc", 5433, "a b", "x y")
     assert repr(words).count("x y") == 0

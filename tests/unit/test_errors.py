@@ -28,9 +28,9 @@ _PAGE = (_HOUSE.parent.parent / "docs" / "guides" / "troubles.md").read_text(enc
 
 
 def subclasses(kind: type[LandfallError]) -> Iterator[type[LandfallError]]:
-    for one in kind.__subclasses__():
-        yield one
-        yield from subclasses(one)
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from subclasses(subclass)
 
 
 def test_every_class_has_a_rule() -> None:
@@ -38,9 +38,9 @@ def test_every_class_has_a_rule() -> None:
         for module in pkgutil.walk_packages([str(_HOUSE / room)], f"landfall.{room}."):
             if not module.name.endswith("runner"):
                 importlib.import_module(module.name)
-    kinds = [one for one in subclasses(LandfallError) if one.__module__.startswith("landfall.")]
+    kinds = [error_class for error_class in subclasses(LandfallError) if error_class.__module__.startswith("landfall.")]
     assert len(kinds) > 30
-    assert [one.__name__ for one in kinds if one.reason not in REASONS] == []
+    assert [error_class.__name__ for error_class in kinds if error_class.reason not in REASONS] == []
 
 
 def test_a_class_that_nobody_decided_about_cannot_be_defined() -> None:
@@ -97,7 +97,9 @@ def test_the_case_knows_better_than_the_registry() -> None:
 
 @pytest.mark.parametrize("reason", [r for r in REASONS if not REASONS[r].retry.by_itself])
 def test_the_operator_tries_again_what_may_have_been_mended_outside(reason: str) -> None:
-    early, late = (decided(failed("run", transient=False, reason=reason, ended=ended), "run") for ended in (10, 400))
+    early, late = (
+        decided(failed("run", transient=False, reason=reason, ended=ended_seconds), "run") for ended_seconds in (10, 400)
+    )
     assert early
     assert late
     assert (early.stalled, late.stalled, early.action) == (True, True, None)
@@ -105,11 +107,11 @@ def test_the_operator_tries_again_what_may_have_been_mended_outside(reason: str)
 
 
 def test_a_reason_of_another_version_is_for_a_person() -> None:
-    seen = failed("run", transient=False, reason="FromTheFuture", ended=400)
-    found = decided(seen, "run")
-    assert found
-    assert (found.stalled, found.action, found.again_seconds) == (True, None, None)
-    assert decided(replace(seen, inputs="corrected"), "run") is None
+    observed = failed("run", transient=False, reason="FromTheFuture", ended=400)
+    decision = decided(observed, "run")
+    assert decision
+    assert (decision.stalled, decision.action, decision.again_seconds) == (True, None, None)
+    assert decided(replace(observed, inputs="corrected"), "run") is None
 
 
 # -- back-off ---------------------------------------------------------------------------------------------------------

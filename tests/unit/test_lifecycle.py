@@ -167,10 +167,12 @@ def test_desired_states_and_their_default() -> None:
 def test_what_a_client_may_offer_is_what_is_accepted(cluster: Namespace) -> None:
     for cell in _CELLS:
         raw = cell.put(cluster)
-        accepted = {asked.action for name, asked in _REQUESTS.items() if name in _WIDEST and asked.refusal(raw) is None}
+        accepted = {
+            request_row.action for name, request_row in _REQUESTS.items() if name in _WIDEST and request_row.refusal(raw) is None
+        }
         deleted = {Action.DELETE} if cell.phase in ACTIONS[Action.DELETE] else set()
         assert set(refusals.allowed_actions(raw)) == accepted | deleted, cell
-        narrow = {asked.action for asked in _REQUESTS.values() if asked.refusal(raw) is None}
+        narrow = {request_row.action for request_row in _REQUESTS.values() if request_row.refusal(raw) is None}
         assert narrow <= accepted, (cell, "an option only widens what is accepted")
 
 
@@ -179,34 +181,34 @@ def test_every_door_allows_the_same_and_refuses_it_in_the_same_words(
     door: Client, cluster: Namespace, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     @contextlib.asynccontextmanager
-    async def connected(where: ClusterOptions) -> AsyncIterator[ClusterClient]:
-        yield ClusterClient(cast("Kube", cluster), "shop", where.force)
+    async def connected(options: ClusterOptions) -> AsyncIterator[ClusterClient]:
+        yield ClusterClient(cast("Kube", cluster), "shop", options.force)
 
     monkeypatch.setattr(cluster_client, "connected", connected)
-    asked, outcomes = _REQUESTS[name], set()
+    request_row, outcomes = _REQUESTS[name], set()
     for cell in _SOME_CELLS:
-        refusal = asked.refusal(cell.put(cluster))
+        refusal = request_row.refusal(cell.put(cluster))
         outcomes.add(refusal is None)
-        over_http = door.post(f"/v1/migrations/{ID}/{asked.path}", asked.body)
-        said = cluster.ours.get(("Migration", "shop"), {}).get("spec")
+        over_http = door.post(f"/v1/migrations/{ID}/{request_row.path}", request_row.body)
+        spec_after = cluster.ours.get(("Migration", "shop"), {}).get("spec")
         cell.put(cluster)
-        told = CliRunner().invoke(_COMMAND, [asked.words[0], "shop", *asked.words[1:]])
-        assert (over_http.status, told.exit_code) == ((409, 1) if refusal else (202, 0)), (cell, told.output)
+        result = CliRunner().invoke(_COMMAND, [request_row.words[0], "shop", *request_row.words[1:]])
+        assert (over_http.status, result.exit_code) == ((409, 1) if refusal else (202, 0)), (cell, result.output)
         if refusal:
             assert over_http.json()["error"] == {**over_http.json()["error"], "code": refusal.code, "message": refusal.message}, (
                 cell
             )
-            assert told.stderr.strip() == refusal.message, cell
+            assert result.stderr.strip() == refusal.message, cell
         else:
-            assert said == cluster.ours.get(("Migration", "shop"), {}).get("spec"), cell
+            assert spec_after == cluster.ours.get(("Migration", "shop"), {}).get("spec"), cell
     assert outcomes == {True, False}, "some are allowed, and some refused"
 
 
 def test_the_gateway_offers_and_deletes_what_the_table_says(door: Client, cluster: Namespace) -> None:
     for cell in _SOME_CELLS:
         raw = cell.put(cluster)
-        told = door.get(f"/v1/migrations/{ID}").json()
-        offered = (told["data"] if cell.app else told)["allowed_actions"]
+        detail = door.get(f"/v1/migrations/{ID}").json()
+        offered = (detail["data"] if cell.app else detail)["allowed_actions"]
         assert offered == [str(action) for action in refusals.allowed_actions(raw)], cell
         answer = door.ask("DELETE", f"/v1/migrations/{ID}")
         assert (answer.status == 200) == ("delete" in offered), cell
@@ -235,15 +237,15 @@ def test_a_failed_rollback_is_refused_until_a_request_changes_something(cluster:
 
 
 def test_a_rollback_of_a_plan_that_never_ran_is_refused_and_uses_up_nothing() -> None:
-    asked = replace(PLANNED, migration=migration(desiredState="RolledBack"))
-    decision = decide(asked)
+    observed = replace(PLANNED, migration=migration(desiredState="RolledBack"))
+    decision = decide(observed)
     assert (decision.phase, decision.ready, decision.stalled, decision.action) == (
         "PlanReady",
         ("False", "NothingToRollBack"),
         True,
         None,
     )
-    again = decide(replace(asked, migration=migration(desiredState="Completed")))
+    again = decide(replace(observed, migration=migration(desiredState="Completed")))
     assert (again.starts, again.stalled) == (True, False), "the run's key is as good as new"
 
 

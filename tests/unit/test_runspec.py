@@ -46,17 +46,17 @@ def data(**fields: Any) -> DataSpec:
 
 
 def declares(connected: dict[str, Any], target: dict[str, Any] = TARGET, **fields: Any) -> DeclaredRun:
-    found = declared_run(data(**fields), connection("s", connected), connection("t", target))
-    assert found is not None
-    return found
+    declared = declared_run(data(**fields), connection("s", connected), connection("t", target))
+    assert declared is not None
+    return declared
 
 
 def ledger_key(source: dict[str, Any], target: dict[str, Any] = TARGET, secret: dict[str, str] | None = None) -> str:
     """What a worker computes, who reads Secrets."""
-    held = {"s": secret or PLAIN, "t": PLAIN}
+    secrets = {"s": secret or PLAIN, "t": PLAIN}
     ends = RunInputs(
         {"s": connection("s", source), "t": connection("t", target)},
-        lambda name, _: held.get(name, PLAIN),
+        lambda name, _: secrets.get(name, PLAIN),
         {"s": Path(), "t": Path()},
     )
     return run_key(endpoint("s", ends, "source"), endpoint("t", ends, "target"), options(data(), (), 0))
@@ -80,8 +80,8 @@ def test_spelling_does_not_make_another_run(source: dict[str, Any], target: dict
 
 def test_a_default_of_the_migration_may_be_spelled_out() -> None:
     spelled = data(target=DATA["target"] | {"schema": "public", "onExisting": "Fail"}, mode="Full")
-    found = declared_run(spelled, connection("s", SOURCE), connection("t", TARGET))
-    assert found == declares(SOURCE)
+    declared = declared_run(spelled, connection("s", SOURCE), connection("t", TARGET))
+    assert declared == declares(SOURCE)
 
 
 _POSTGRESQL = SOURCE | {"type": "PostgreSQL"}
@@ -102,11 +102,11 @@ _BY_URL = {"type": "MariaDB", "secretRef": {"name": "s"}}
     ],
 )
 def test_the_default_schemas_may_be_spelled_out(source: dict[str, Any], schemas: str) -> None:
-    before, named = declares(source), DATA["source"] | {"schemas": [schemas]}
-    assert declares(source, source=named) == before
-    excluded = data(source=named | {"excludeTables": ["a_*"]})
-    said = changed_fields(data(), (before.source, before.target), excluded, declares(source, source=named))
-    assert said == ("spec.data.source.excludeTables",)
+    before, with_schemas = declares(source), DATA["source"] | {"schemas": [schemas]}
+    assert declares(source, source=with_schemas) == before
+    excluded = data(source=with_schemas | {"excludeTables": ["a_*"]})
+    changed = changed_fields(data(), (before.source, before.target), excluded, declares(source, source=with_schemas))
+    assert changed == ("spec.data.source.excludeTables",)
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,12 @@ def test_the_default_schemas_may_be_spelled_out(source: dict[str, Any], schemas:
     ],
 )
 def test_other_schemas_make_another_run(source: dict[str, Any], schemas: list[str]) -> None:
-    before, named = declares(source), DATA["source"] | {"schemas": schemas}
-    after = declares(source, source=named)
+    before, with_schemas = declares(source), DATA["source"] | {"schemas": schemas}
+    after = declares(source, source=with_schemas)
     assert after.key != before.key
-    assert changed_fields(data(), (before.source, before.target), data(source=named), after) == ("spec.data.source.schemas",)
+    assert changed_fields(data(), (before.source, before.target), data(source=with_schemas), after) == (
+        "spec.data.source.schemas",
+    )
 
 
 def test_a_run_that_an_earlier_version_began_with_the_default_schemas_named_is_continued() -> None:
@@ -139,13 +141,13 @@ def test_a_run_that_an_earlier_version_began_with_the_default_schemas_named_is_c
 @pytest.mark.parametrize("ledger", [(), (0,), (1,), (0, 1)])
 def test_the_ledger_says_which_key_a_run_has(monkeypatch: pytest.MonkeyPatch, ledger: tuple[int, ...]) -> None:
     source, target = Endpoint(EngineName("PostgreSQL"), "db", 5432, "shop"), Endpoint(EngineName("PostgreSQL"), "pg", 5432, "w")
-    for wanted in (Options(), Options(schemas=("public",))):
-        keys = run_keys(source, target, wanted)
+    for actual_options in (Options(), Options(schemas=("public",))):
+        keys = run_keys(source, target, actual_options)
         assert len(set(keys)) == 2
-        known = {keys[at]: object() for at in ledger}
-        opened = SimpleNamespace(ledger=SimpleNamespace(find=known.get))
+        runs = {keys[at]: object() for at in ledger}
+        opened = SimpleNamespace(ledger=SimpleNamespace(find=runs.get))
         monkeypatch.setattr(runner, "target_of", lambda _, db=opened: SimpleNamespace(connect=lambda *_: db))
-        assert runner.MigrationRun(source, target, wanted, lambda _: None).key == keys[1 if ledger == (1,) else 0]
+        assert runner.MigrationRun(source, target, actual_options, lambda _: None).key == keys[1 if ledger == (1,) else 0]
 
 
 def test_what_the_kinds_and_the_engine_take_by_default_is_the_same() -> None:
@@ -171,7 +173,7 @@ def test_keys_of_version_0_1_have_not_changed() -> None:
 )
 def test_a_run_of_version_0_1_is_known_by_its_name(source: tuple[int, ...], target: tuple[int, ...], former: int) -> None:
     """That version hashed port 0 where the Connection had none, and the default schema where the spec named it."""
-    found = declares(
+    declared = declares(
         SOURCE | ({"port": source[0]} if len(source) == 1 else {}), TARGET | ({"port": target[0]} if len(target) == 1 else {})
     )
     keys = {
@@ -186,8 +188,8 @@ def test_a_run_of_version_0_1_is_known_by_its_name(source: tuple[int, ...], targ
         for b in target
         for schemas in ((), ("shop",))
     }
-    assert {found.key, *found.former_keys} == keys
-    assert len(found.former_keys) == former
+    assert {declared.key, *declared.former_keys} == keys
+    assert len(declared.former_keys) == former
 
 
 def test_the_ledger_key_follows_a_secrets_url_and_the_declared_one_does_not_claim_to() -> None:
@@ -221,7 +223,7 @@ _SOURCE_IDENTITY, _TARGET_IDENTITY = "mysql:db.example:3306/shop", "postgresql:p
 
 
 @pytest.mark.parametrize(
-    ("fields", "source", "said"),
+    ("fields", "source", "expected"),
     [
         ({"source": DATA["source"] | {"excludeTables": ["a_*"]}}, SOURCE, ("spec.data.source.excludeTables",)),
         ({"mode": "SchemaOnly", "rerunToken": "2"}, SOURCE, ("spec.data.mode", "spec.data.rerunToken")),
@@ -232,9 +234,9 @@ _SOURCE_IDENTITY, _TARGET_IDENTITY = "mysql:db.example:3306/shop", "postgresql:p
         ({"source": {"connectionRef": {"name": "u"}}}, SOURCE, ("spec.data.source.connectionRef",)),
     ],
 )
-def test_the_field_that_changed_is_named(fields: dict[str, Any], source: dict[str, Any], said: tuple[str, ...]) -> None:
+def test_the_field_that_changed_is_named(fields: dict[str, Any], source: dict[str, Any], expected: tuple[str, ...]) -> None:
     now = declares(source)
-    assert changed_fields(data(), (_SOURCE_IDENTITY, _TARGET_IDENTITY), data(**fields), now) == said
+    assert changed_fields(data(), (_SOURCE_IDENTITY, _TARGET_IDENTITY), data(**fields), now) == expected
 
 
 def test_of_a_run_of_version_0_1_the_connections_are_named() -> None:
@@ -243,8 +245,8 @@ def test_of_a_run_of_version_0_1_the_connections_are_named() -> None:
 
 
 def test_the_message_names_the_field() -> None:
-    seen = replace(RUNNING, run_differs=True, changed=("spec.data.source.excludeTables",))
-    assert "because of changes to spec.data.source.excludeTables. To continue this run, undo" in decide(seen).message
+    observed = replace(RUNNING, run_differs=True, changed=("spec.data.source.excludeTables",))
+    assert "because of changes to spec.data.source.excludeTables. To continue this run, undo" in decide(observed).message
 
 
 # -- the operator -----------------------------------------------------------------------------------------------------
@@ -320,9 +322,9 @@ def test_another_run_waits_and_says_why() -> None:
     is_now = declares(SOURCE)
     running = begun(is_now.key, ends=(is_now.source, is_now.target))
     excluded = {"source": DATA["source"] | {"excludeTables": ["a_*"]}}
-    here = running["metadata"]["name"]
-    assert found([connection("s", SOURCE), _TO], running, **excluded) == (here, True, ("spec.data.source.excludeTables",))
-    assert found([connection("s", SOURCE | {"port": 3307}), _TO], running) == (here, True, ("spec.port of Connection s",))
+    run_name = running["metadata"]["name"]
+    assert found([connection("s", SOURCE), _TO], running, **excluded) == (run_name, True, ("spec.data.source.excludeTables",))
+    assert found([connection("s", SOURCE | {"port": 3307}), _TO], running) == (run_name, True, ("spec.port of Connection s",))
 
 
 def test_a_new_run_has_the_name_of_what_is_declared() -> None:

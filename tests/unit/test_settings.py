@@ -29,15 +29,15 @@ _GATEWAY = {"LANDFALL_NAMESPACE": "system", "LANDFALL_INTAKE_URL": "http://intak
 
 def test_what_is_not_set_or_empty_has_its_default() -> None:
     empty = dict.fromkeys(("LANDFALL_NAMESPACES", "LANDFALL_BUILDS", "LANDFALL_JOURNAL_URL", "LANDFALL_GATEWAY", "image"), "")
-    found = read(Operator, {**_OPERATOR, **empty})
-    assert found == read(Operator, _OPERATOR)
-    assert (found.intake_port, found.health_port, found.resync_seconds) == (8443, 8080, 300)
-    assert (found.journal_url, found.journal_keep_days, found.journal_keep_lines) == (
+    settings = read(Operator, {**_OPERATOR, **empty})
+    assert settings == read(Operator, _OPERATOR)
+    assert (settings.intake_port, settings.health_port, settings.resync_seconds) == (8443, 8080, 300)
+    assert (settings.journal_url, settings.journal_keep_days, settings.journal_keep_lines) == (
         "sqlite:////var/lib/landfall/journal.db",
         30,
         1_000_000,
     )
-    assert (found.namespaces, found.gateway, found.builds.memory, found.builds.images) == ((), "", "2Gi", ())
+    assert (settings.namespaces, settings.gateway, settings.builds.memory, settings.builds.images) == ((), "", "2Gi", ())
     assert read(Gateway, _GATEWAY).rates == USUAL
 
 
@@ -56,7 +56,7 @@ def test_what_is_set_is_taken(tmp_path: Path) -> None:
         "github": "https://github.example/api/",
         "authoritiesKey": "of a later chart",
     }
-    found = read(
+    settings = read(
         Operator,
         {
             **_OPERATOR,
@@ -68,12 +68,21 @@ def test_what_is_set_is_taken(tmp_path: Path) -> None:
             "LANDFALL_GATEWAY": "system/landfall-gateway",
         },
     )
-    assert (found.intake_port, found.namespaces, found.gateway) == (9443, ("shop", "store"), "system/landfall-gateway")
-    made = found.builds
-    assert (made.registry, made.insecure, made.github) == ("registry.example/apps", True, "https://github.example/api")
-    assert (made.env, made.authorities) == ({"CI": "1", "QUIET": "True"}, "PEM")
-    assert (made.memory, made.timeout_seconds, made.follow_seconds, made.private_hosts) == ("2Gi", 1_000_000, 60, ())
-    assert [(one.runtime, one.port) for one in made.images] == [("node", 3000)]
+    assert (settings.intake_port, settings.namespaces, settings.gateway) == (9443, ("shop", "store"), "system/landfall-gateway")
+    actual_builds = settings.builds
+    assert (actual_builds.registry, actual_builds.insecure, actual_builds.github) == (
+        "registry.example/apps",
+        True,
+        "https://github.example/api",
+    )
+    assert (actual_builds.env, actual_builds.authorities) == ({"CI": "1", "QUIET": "True"}, "PEM")
+    assert (actual_builds.memory, actual_builds.timeout_seconds, actual_builds.follow_seconds, actual_builds.private_hosts) == (
+        "2Gi",
+        1_000_000,
+        60,
+        (),
+    )
+    assert [(image.runtime, image.port) for image in actual_builds.images] == [("node", 3000)]
     limits = {"key": {"perSecond": 5, "burst": 7}, "address": {"perSecond": 0.5, "burst": 1}}
     rates = read(Gateway, {**_GATEWAY, "LANDFALL_LIMITS": json.dumps(limits), "LANDFALL_LISTEN": "80"}).rates
     assert (rates.key, rates.address) == (Rate(5, 7), Rate(0.5, 1))
@@ -82,8 +91,11 @@ def test_what_is_set_is_taken(tmp_path: Path) -> None:
 def test_the_charts_own_values_are_taken() -> None:
     values = yaml.safe_load((_ROOT / "charts" / "landfall" / "values.yaml").read_text(encoding="utf-8"))
     builds = {name: value for name, value in values["builds"].items() if name not in {"authorities", "webhookSecretRef"}}
-    made = read(Operator, {**_OPERATOR, "LANDFALL_BUILDS": json.dumps(builds)}).builds
-    assert (len(made.images), made.timeout_seconds) == (len(values["builds"]["images"]), values["builds"]["timeoutSeconds"])
+    actual_builds = read(Operator, {**_OPERATOR, "LANDFALL_BUILDS": json.dumps(builds)}).builds
+    assert (len(actual_builds.images), actual_builds.timeout_seconds) == (
+        len(values["builds"]["images"]),
+        values["builds"]["timeoutSeconds"],
+    )
     assert read(Gateway, {**_GATEWAY, "LANDFALL_LIMITS": json.dumps(values["gateway"]["limits"])}).rates == USUAL
 
 
@@ -95,7 +107,7 @@ _RATE = '{"perSecond": 1, "burst": 1}'
 
 
 @pytest.mark.parametrize(
-    ("model", "given", "said"),
+    ("model", "actual_environment", "message"),
     [
         (Operator, {"LANDFALL_IMAGE": ""}, "LANDFALL_IMAGE is not set. Allowed: the image of workers, such as"),
         (
@@ -155,12 +167,14 @@ _RATE = '{"perSecond": 1, "burst": 1}'
         ),
     ],
 )
-def test_a_bad_value_is_one_line_without_secrets(model: type[Environment], given: dict[str, str], said: str) -> None:
+def test_a_bad_value_is_one_line_without_secrets(
+    model: type[Environment], actual_environment: dict[str, str], message: str
+) -> None:
     usual: dict[Any, dict[str, str]] = {Operator: _OPERATOR, Gateway: _GATEWAY}
     with pytest.raises(SettingError) as refused:
-        read(model, {**usual.get(model, {}), **given})
+        read(model, {**usual.get(model, {}), **actual_environment})
     line = str(refused.value)
-    assert said in line
+    assert message in line
     assert line.startswith("LANDFALL_")
     assert "\n" not in line
     assert "s3cret" not in line
@@ -168,7 +182,7 @@ def test_a_bad_value_is_one_line_without_secrets(model: type[Environment], given
 
 
 @pytest.mark.parametrize(
-    ("role", "given", "said"),
+    ("role", "actual_environment", "message"),
     [
         (["operator"], {**_OPERATOR, "LANDFALL_LISTEN_INTAKE": "80a"}, "LANDFALL_LISTEN_INTAKE is not valid ('80a'): "),
         (["gateway"], {}, "LANDFALL_NAMESPACE is not set. "),
@@ -176,19 +190,19 @@ def test_a_bad_value_is_one_line_without_secrets(model: type[Environment], given
         (["journal", "a/b"], {"LANDFALL_JOURNAL_URL": "mysql://u:s3cret@h/d"}, "LANDFALL_JOURNAL_URL is not valid: "),
     ],
 )
-def test_a_process_ends_at_its_start(role: list[str], given: dict[str, str], said: str) -> None:
+def test_a_process_ends_at_its_start(role: list[str], actual_environment: dict[str, str], message: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LANDFALL_")}
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "landfall", *role],
-        env={**environment, "PYTHONPATH": str(_ROOT / "operator"), **given},
+        env={**environment, "PYTHONPATH": str(_ROOT / "operator"), **actual_environment},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert (ended.returncode, ended.stdout) == (2, "")
-    (line,) = ended.stderr.splitlines()
-    assert line.startswith(f"landfall: {said}")
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"landfall: {message}")
     assert "Allowed: " in line
     assert "s3cret" not in line
 
@@ -205,16 +219,22 @@ _READERS = {
 
 def test_the_environment_is_read_in_one_place() -> None:
     def reads(module: Path) -> bool:
-        names = (one for one in ast.walk(ast.parse(module.read_text(encoding="utf-8"))) if isinstance(one, ast.Attribute))
-        return any(one.attr in {"environ", "environb", "getenv"} for one in names)
+        names = (
+            attribute
+            for attribute in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+            if isinstance(attribute, ast.Attribute)
+        )
+        return any(attribute.attr in {"environ", "environb", "getenv"} for attribute in names)
 
-    found = {str(module.relative_to(_PRODUCT)) for module in _PRODUCT.rglob("*.py") if reads(module)}
-    assert found == set(_READERS)
+    readers = {str(module.relative_to(_PRODUCT)) for module in _PRODUCT.rglob("*.py") if reads(module)}
+    assert readers == set(_READERS)
 
 
 def test_every_variable_of_the_chart_is_read() -> None:
     templates = (_ROOT / "charts" / "landfall" / "templates").glob("*.yaml")
-    set_there = {name for one in templates for name in re.findall(r"name: (LANDFALL_\w+)", one.read_text(encoding="utf-8"))}
+    set_there = {
+        name for template in templates for name in re.findall(r"name: (LANDFALL_\w+)", template.read_text(encoding="utf-8"))
+    }
     models: tuple[type[Environment], ...] = (Operator, Gateway, UninstallSettings)
     fields = [field for model in models for field in model.model_fields.values()]
     assert len(set_there) > 10

@@ -35,9 +35,9 @@ class _Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
     """A clock that stands still."""
-    made = _Clock()
-    monkeypatch.setattr(handlers, "time", made)
-    return made
+    fake = _Clock()
+    monkeypatch.setattr(handlers, "time", fake)
+    return fake
 
 
 def _operator() -> Operator:
@@ -141,10 +141,10 @@ def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
             await operator._one(key)  # noqa: SLF001
 
     asyncio.run(looked())
-    told = [e for e in kube.events if e["reason"] == "Refused"]
-    assert len(told) == 2, "again, once it had gone well in between"
-    assert "exceeded quota: few" in told[0]["message"]
-    assert told[0]["type"] == "Warning"
+    refusals = [e for e in kube.events if e["reason"] == "Refused"]
+    assert len(refusals) == 2, "again, once it had gone well in between"
+    assert "exceeded quota: few" in refusals[0]["message"]
+    assert refusals[0]["type"] == "Warning"
 
 
 def test_nothing_is_kept_of_what_is_gone() -> None:
@@ -166,18 +166,18 @@ def test_nothing_is_kept_of_what_is_gone() -> None:
             await lived(number)
 
     asyncio.run(all_of_them())
-    held = (operator._known, operator._refusals_reported, operator._migration_of_app)  # noqa: SLF001  what it holds
-    assert (*held, operator._context.checked) == (set(), set(), {}, {})  # noqa: SLF001  what it holds
+    state = (operator._known, operator._refusals_reported, operator._migration_of_app)  # noqa: SLF001  what it holds
+    assert (*state, operator._context.checked) == (set(), set(), {}, {})  # noqa: SLF001  what it holds
 
 
 def test_reports_that_nobody_forgets_go_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "_MOST", 3)
-    held = reports.Reports()
+    store = reports.Reports()
     for number in range(5):
-        assert held.take("store", f"job-{number}", Report(sequence=1))
-    assert held.take("store", "job-2", Report(sequence=2))
-    assert held.take("store", "job-5", Report(sequence=1))
-    assert [held.of("store", f"job-{number}") is not None for number in range(6)] == [False, False, True, False, True, True]
+        assert store.take("store", f"job-{number}", Report(sequence=1))
+    assert store.take("store", "job-2", Report(sequence=2))
+    assert store.take("store", "job-5", Report(sequence=1))
+    assert [store.of("store", f"job-{number}") is not None for number in range(6)] == [False, False, True, False, True, True]
 
 
 def test_objects_are_counted_where_they_stand() -> None:

@@ -29,11 +29,11 @@ async def _said(client: outgoing.Client, port: int, path: str = "/") -> tuple[in
 
 def test_it_serves_until_the_block_ends_and_leaves_signals_alone() -> None:
     async def work() -> None:
-        before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
+        before = [signal.getsignal(signal_number) for signal_number in (signal.SIGTERM, signal.SIGINT)]
         async with outgoing.client() as client, served(answers.application(Route("/", _hello)), 0) as port:
             assert await _said(client, port) == (200, b"hello")
             assert (await _said(client, port, "/nothing"))[0] == 404
-            assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == before
+            assert [signal.getsignal(signal_number) for signal_number in (signal.SIGTERM, signal.SIGINT)] == before
         async with outgoing.client() as client:
             with pytest.raises(outgoing.OutgoingError):
                 await _said(client, port)
@@ -52,10 +52,10 @@ def test_a_request_that_is_under_way_is_answered() -> None:
 
         async with outgoing.client() as client:
             async with served(answers.application(Route("/", slowly)), 0) as port:
-                asked = asyncio.create_task(_said(client, port))
+                request = asyncio.create_task(_said(client, port))
                 await came.wait()
                 asyncio.get_running_loop().call_later(0.3, goes.set)
-            assert await asked == (200, b"after all")
+            assert await request == (200, b"after all")
 
     asyncio.run(work())
 
@@ -78,8 +78,8 @@ async def _read(request: Request) -> Response:
 
 
 @pytest.mark.parametrize(("size", "status"), [(1000, 200), (1001, 413)])
-@pytest.mark.parametrize("told", [True, False], ids=["with its length", "in chunks"])
-def test_a_body_is_read_up_to_a_limit(size: int, status: int, told: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("has_length", [True, False], ids=["with its length", "in chunks"])
+def test_a_body_is_read_up_to_a_limit(size: int, status: int, has_length: bool) -> None:  # noqa: FBT001
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(size):
             yield b"x"
@@ -87,7 +87,7 @@ def test_a_body_is_read_up_to_a_limit(size: int, status: int, told: bool) -> Non
     async def work() -> int:
         application = answers.application(Route("/", _read, methods=["POST"]))
         async with served(application, 0) as port, outgoing.client() as client:
-            content = b"x" * size if told else pieces()
+            content = b"x" * size if has_length else pieces()
             async with outgoing.send(client, "POST", f"http://127.0.0.1:{port}/", _PATIENT, content=content) as answer:
                 await outgoing.body(answer)
                 return answer.status_code

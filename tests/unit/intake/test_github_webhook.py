@@ -20,21 +20,21 @@ _PUSH = {"ref": "refs/heads/main", "repository": {"full_name": "org/shop"}, "del
 
 def deliver(body: bytes, event: str, signature: str, secret: str = _SECRET) -> tuple[int, str, list[tuple[str, str]]]:
     """Status, message, and what was looked at."""
-    found: list[tuple[str, str]] = []
+    looked_up: list[tuple[str, str]] = []
 
     async def pushed(repository: str, branch: str) -> int:
-        found.append((repository, branch))
+        looked_up.append((repository, branch))
         return 3
 
     headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": "d1", "X-Hub-Signature-256": signature}
     answer = Client(application(*GitHubWebhook(secret, pushed).routes())).ask("POST", "/v1/github", body, headers)
-    return answer.status, str(answer.json()["message"]), found
+    return answer.status, str(answer.json()["message"]), looked_up
 
 
 def test_the_signature_is_that_of_the_documentation() -> None:
-    told = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
-    assert signed(_SECRET.encode(), b"Hello, World!", told)
-    assert not signed(_SECRET.encode(), b"Hello, World?", told)
+    signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    assert signed(_SECRET.encode(), b"Hello, World!", signature)
+    assert not signed(_SECRET.encode(), b"Hello, World?", signature)
     assert not signed(_SECRET.encode(), b"Hello, World!", "")
 
 
@@ -55,8 +55,8 @@ def test_the_signature_is_that_of_the_documentation() -> None:
 def test_a_delivery(event: str, body: dict[str, Any], right: bool, secret: str, status: int, looked: list[Any]) -> None:  # noqa: FBT001  a row
     data = json.dumps(body).encode()
     signature = f"sha256={hmac.new(_SECRET.encode(), data, hashlib.sha256).hexdigest()}" if right else "sha256=0"
-    code, message, found = deliver(data, event, signature, secret)
-    assert (code, found) == (status, looked), message
+    code, message, lookups = deliver(data, event, signature, secret)
+    assert (code, lookups) == (status, looked), message
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ def _claims(*, namespace: str = "shop", pod: Object | None = None, **more: Any) 
     now = int(time.time())
     bound = {"name": "p", "uid": "1"} if pod is None else pod
     inner = {"namespace": namespace, "serviceaccount": {"name": "default", "uid": "9"}, **({"pod": bound} if bound else {})}
-    told = {"iss": _ISSUER, "aud": [AUDIENCE], "iat": now, "nbf": now, "exp": now + 3600}
-    return {**told, "sub": f"system:serviceaccount:{namespace}:default", "kubernetes.io": inner, **more}
+    base_claims = {"iss": _ISSUER, "aud": [AUDIENCE], "iat": now, "nbf": now, "exp": now + 3600}
+    return {**base_claims, "sub": f"system:serviceaccount:{namespace}:default", "kubernetes.io": inner, **more}
 
 
 def _signed(claims: Object, key: Any = _RSA, algorithm: str = "RS256", kid: str = "one") -> str:
@@ -108,7 +108,7 @@ def test_keys_are_asked_for_when_one_is_new_and_not_at_every_stranger_s_word() -
     now, cluster = [0.0], Cluster()
     judge = PublishedKeys(cluster, lambda: now[0])
 
-    async def told() -> None:
+    async def check() -> None:
         assert [await judge.holder(_signed(_claims())) for _ in range(3)] == [_HOLDER] * 3
         assert cluster.asked == 1
         cluster.keys = [_published("three", _OTHER)]
@@ -119,7 +119,7 @@ def test_keys_are_asked_for_when_one_is_new_and_not_at_every_stranger_s_word() -
         assert await judge.holder(_signed(_claims())) is None, "its key is taken back"
         assert cluster.asked == 2
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 def test_a_cluster_that_cannot_be_asked_is_no_refusal() -> None:

@@ -30,20 +30,20 @@ class Cluster:
     """A Migration, its Run, the Run's Job and the Job's pod."""
 
     def __init__(self, spec: Object) -> None:
-        def of(kind: str, name: str, owner: str = "", **more: Any) -> Object:
+        def object_of(kind: str, name: str, owner: str = "", **more: Any) -> Object:
             owners = [{"kind": owner, "name": "shop-1-run-1", "uid": f"{owner}-uid", "controller": True}] if owner else []
             metadata = {"name": name, "namespace": "shop", "uid": f"{kind}-uid", "generation": 1, "ownerReferences": owners}
             metadata["creationTimestamp"] = "2026-01-01T00:00:00Z"
             return {"apiVersion": "landfall.dev/v1alpha1", "kind": kind, "metadata": metadata, **more}
 
-        job = of("Job", "shop-1-run-1", "Run", spec={})
+        job = object_of("Job", "shop-1-run-1", "Run", spec={})
         job["metadata"]["labels"] = _JOB
         self.namespaces = ()
         self.there = {
-            "Pod": of("Pod", "p", "Job"),
+            "Pod": object_of("Pod", "p", "Job"),
             "Job": job,
-            "Run": of("Run", "shop-1", spec={"migrationRef": {"name": "shop"}}),
-            "Migration": of("Migration", "shop", spec=spec),
+            "Run": object_of("Run", "shop-1", spec={"migrationRef": {"name": "shop"}}),
+            "Migration": object_of("Migration", "shop", spec=spec),
         }
 
     async def get(self, kind: str, _namespace: str, _name: str) -> Object | None:
@@ -57,7 +57,7 @@ class Cluster:
         return {"status": {"authenticated": True, "audiences": body["spec"]["audiences"], "user": user}}
 
 
-def _asked(tmp_path: Path, cluster: Cluster) -> tuple[int, str]:
+def _answer(tmp_path: Path, cluster: Cluster) -> tuple[int, str]:
     """Status and body of what a report is answered with."""
     keeper = JournalWriter(Journal(f"sqlite:///{tmp_path}/journal.db"), 30, 1000, lambda: datetime(2026, 1, 1, tzinfo=UTC))
     settings = OperatorSettings(image="i", intake_url="u")
@@ -79,36 +79,36 @@ _ENDS: Object = {"source": {"connectionRef": {"name": "a"}}, "target": {"connect
 def test_a_worker_hears_of_a_window_and_of_limits(tmp_path: Path, applies: str) -> None:
     window = {"start": "00:00", "end": "00:01", "appliesTo": applies}
     spec = {"data": {**_ENDS, "limits": {"rowsPerSecond": 7}}, "schedule": {"maintenanceWindow": window}}
-    status, body = _asked(tmp_path, Cluster(spec))
+    status, body = _answer(tmp_path, Cluster(spec))
     assert status == 200, body
-    told = Taken.model_validate_json(body)
-    assert told.taken == 3
-    assert told.dials
-    assert told.dials.rows_per_second == 7
-    assert told.dials.cutover_from
-    assert told.dials.cutover_from.tzinfo
+    settings = Taken.model_validate_json(body)
+    assert settings.taken == 3
+    assert settings.dials
+    assert settings.dials.rows_per_second == 7
+    assert settings.dials.cutover_from
+    assert settings.dials.cutover_from.tzinfo
 
 
 def _another(kind: str) -> Cluster:
     """There is another object of that kind, of the same name, than the one that the rest is of."""
-    made = Cluster({"data": _ENDS})
-    made.there[kind]["metadata"]["uid"] = "of-another"
-    return made
+    cluster = Cluster({"data": _ENDS})
+    cluster.there[kind]["metadata"]["uid"] = "of-another"
+    return cluster
 
 
 def _stray() -> Cluster:
     """The pod is nobody's, as one that a user makes."""
-    made = Cluster({"data": _ENDS})
-    made.there["Pod"]["metadata"]["ownerReferences"] = []
-    return made
+    cluster = Cluster({"data": _ENDS})
+    cluster.there["Pod"]["metadata"]["ownerReferences"] = []
+    return cluster
 
 
 @pytest.mark.parametrize(
     "cluster", [_another("Pod"), _another("Job"), _another("Run"), _stray()], ids=["pod", "job", "run", "stray"]
 )
 def test_a_pod_that_is_no_worker_of_it_reports_nothing(tmp_path: Path, cluster: Cluster) -> None:
-    assert _asked(tmp_path, Cluster({"data": _ENDS}))[0] == 200
-    status, body = _asked(tmp_path, cluster)
+    assert _answer(tmp_path, Cluster({"data": _ENDS}))[0] == 200
+    status, body = _answer(tmp_path, cluster)
     assert (status, "does not belong to a known worker" in body) == (401, True)
 
 

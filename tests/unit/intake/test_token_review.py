@@ -47,9 +47,9 @@ def test_the_gateway_s_own_token_alone_opens_and_is_believed_for_ten_seconds(jud
     now = [0.0]
     gateway = Gateway(TokenReviews(judge), "landfall-system/landfall-gateway", lambda: now[0])
     assert [_status(gateway, token) for token in ("", "other", "none", "good")] == [401, 401, 401, 200]
-    asked = judge.asked
+    reviews_before = judge.asked
     assert [_status(gateway, "good") for _ in range(3)] == [200] * 3
-    assert judge.asked == asked
+    assert judge.asked == reviews_before
     assert [_status(gateway, token) for token in ("", "other", "goo")] == [401] * 3, "nobody else is believed with it"
     judge.away, now[0] = True, 10.0
     assert _status(gateway, "good") == 503

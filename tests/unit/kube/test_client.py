@@ -47,7 +47,7 @@ class _Partly(Kube):
 
 
 async def _read(kube: Kube) -> list[str]:
-    return [one["metadata"]["namespace"] async for one in kube.every("Migration")]
+    return [raw["metadata"]["namespace"] async for raw in kube.every("Migration")]
 
 
 def test_a_named_namespace_that_is_gone_does_not_keep_the_others(caplog: pytest.LogCaptureFixture) -> None:
@@ -130,11 +130,11 @@ async def _got(kube: Kube) -> object:
 
 
 async def _changed(kube: Kube) -> object:
-    return [one async for one in kube.changes("Job", "1", "store")]
+    return [change async for change in kube.changes("Job", "1", "store")]
 
 
 async def _logged(kube: Kube) -> object:
-    return [one async for one in kube.log("store", "shop", "worker")]
+    return [line async for line in kube.log("store", "shop", "worker")]
 
 
 _FIRST = b'{"type": "ADDED", "object": {}}\n'
@@ -148,9 +148,9 @@ _LOST: dict[str, tuple[Callable[[Kube], Awaitable[object]], int, str]] = {
 
 
 @pytest.mark.parametrize("error", [_TransportError("peer is gone"), ConnectionResetError(), TimeoutError()], ids=repr)
-@pytest.mark.parametrize("lost", _LOST)
-def test_whatever_the_transport_raises_is_a_kube_error(lost: str, error: Exception) -> None:
-    ask, status, message = _LOST[lost]
+@pytest.mark.parametrize("row", _LOST)
+def test_whatever_the_transport_raises_is_a_kube_error(row: str, error: Exception) -> None:
+    ask, status, message = _LOST[row]
     response = _Response(status, error, _FIRST) if status else None
     with pytest.raises(KubeError) as raised:
         asyncio.run(cast("Any", ask(Kube(cast("Any", _Transport(response, error))))))

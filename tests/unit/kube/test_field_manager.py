@@ -30,9 +30,9 @@ def test_what_a_door_of_an_earlier_version_said_is_taken_over(former: str) -> No
     cluster = Namespace()
     cluster.put("Migration", "shop", {})
     cluster.former["Migration", "shop"] = {former: {"spec": {"desiredState": "Completed", "keep": {"logs": True}}}}
-    made = _changed(cluster, {"desiredState": "Paused"})
-    assert made["spec"] == {"desiredState": "Paused", "keep": {"logs": True}}
-    assert {entry["manager"] for entry in made["metadata"]["managedFields"]} == {"argocd-controller", "landfall"}
+    result = _changed(cluster, {"desiredState": "Paused"})
+    assert result["spec"] == {"desiredState": "Paused", "keep": {"logs": True}}
+    assert {entry["manager"] for entry in result["metadata"]["managedFields"]} == {"argocd-controller", "landfall"}
 
 
 def test_what_both_doors_of_an_earlier_version_said_is_taken_over_at_once() -> None:
@@ -58,13 +58,13 @@ def test_changes_at_once_are_all_made() -> None:
     cluster = Namespace()
     cluster.put("Deployment", "web", {})
 
-    async def one(number: int, raw: Object) -> None:
+    async def change_one(number: int, raw: Object) -> None:
         await server_side_apply.changed(cast("Kube", cluster), "Deployment", raw, lambda _: ({"env": {str(number): "set"}}, None))
 
     async def work() -> None:
         raw = await cluster.get("Deployment", "shop", "web")
         assert raw
-        await asyncio.gather(*(one(number, raw) for number in range(6)))
+        await asyncio.gather(*(change_one(number, raw) for number in range(6)))
 
     asyncio.run(work())
     assert cluster.ours["Deployment", "web"]["spec"]["env"] == {str(number): "set" for number in range(6)}

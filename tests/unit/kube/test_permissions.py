@@ -40,8 +40,11 @@ def test_there_is_something_to_hold_against_it() -> None:
 def test_what_is_asked_is_granted(verb: str, kind: str) -> None:
     path, plural = PATHS[kind]
     group = path.split("/")[2] if path.startswith("/apis/") else ""
-    resource, wanted = (f"{plural}/status", ("update",)) if verb == "replace_status" else (plural, _VERBS[verb])
+    resource, expected = (f"{plural}/status", ("update",)) if verb == "replace_status" else (plural, _VERBS[verb])
     granted = {
-        one for there, resources, verbs in (*GRANTS, *CLUSTER_GRANTS) if there == group and resource in resources for one in verbs
+        actual_verb
+        for actual_group, resources, verbs in (*GRANTS, *CLUSTER_GRANTS)
+        if actual_group == group and resource in resources
+        for actual_verb in verbs
     }
-    assert set(wanted) <= granted
+    assert set(expected) <= granted

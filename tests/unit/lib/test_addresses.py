@@ -60,8 +60,13 @@ def test_a_password_with_a_letter_of_urls_is_told_and_not_shown(letter: str) -> 
     assert "ter2" not in str(caught.value)
     assert "hun" not in str(caught.value)
     good = f"postgresql://sailor:hun%{ord(letter):02X}ter2@db.example:5433/shop"
-    found = endpoint("shop", ends(good), "source")
-    assert (found.host, found.port, found.database, found.password) == ("db.example", 5433, "shop", f"hun{letter}ter2")
+    resolved = endpoint("shop", ends(good), "source")
+    assert (resolved.host, resolved.port, resolved.database, resolved.password) == (
+        "db.example",
+        5433,
+        "shop",
+        f"hun{letter}ter2",
+    )
 
 
 @pytest.mark.parametrize("host", _NO_HOSTS)

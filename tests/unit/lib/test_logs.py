@@ -85,8 +85,8 @@ def test_an_action_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     raw = {"kind": "Migration", "metadata": {"namespace": "shop", "name": "orders"}}
     log_action(raw, CreateJob("run", 2))
     (line,) = lines(caplog)
-    told = {name: line[name] for name in ("event", "kind", "namespace", "name", "action", "object", "attempt")}
-    assert told == {
+    fields = {name: line[name] for name in ("event", "kind", "namespace", "name", "action", "object", "attempt")}
+    assert fields == {
         "event": "action_applied",
         "kind": "Migration",
         "namespace": "shop",
@@ -98,7 +98,7 @@ def test_an_action_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_log_names_of_actions_are_stable() -> None:
-    of_kinds = [{one.log_name for one in get_args(union)} for union in (MigrationAction, DeploymentAction, ProbeAction)]
+    of_kinds = [{action.log_name for action in get_args(union)} for union in (MigrationAction, DeploymentAction, ProbeAction)]
     assert of_kinds == [
         {"finalize", "release", "run", "job", "deployment", "delete_job", "scale", "suspend", "resume"},
         {"release", "rollback", "build", "fail", "supersede", "forget", "delete_job"}
@@ -108,14 +108,14 @@ def test_the_log_names_of_actions_are_stable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "level", "said", "traced"),
+    ("error", "level", "message", "traced"),
     [(KubeError(500, "away"), "warning", "500: away", False), (RuntimeError("a fault"), "error", "RuntimeError: a fault", True)],
 )
 def test_a_reconcile_that_fails_is_one_line(
     caplog: pytest.LogCaptureFixture,
     error: Exception,
     level: str,
-    said: str,
+    message: str,
     traced: bool,  # noqa: FBT001
 ) -> None:
     class Kube:
@@ -141,13 +141,13 @@ def test_a_reconcile_that_fails_is_one_line(
     asyncio.run(work())
     line = lines(caplog)[0]
     assert (line["event"], line["kind"], line["namespace"], line["name"]) == ("reconcile_failed", "Migration", "shop", "orders")
-    assert (line["level"], line["error"], "trace" in line) == (level, said, traced)
+    assert (line["level"], line["error"], "trace" in line) == (level, message, traced)
     assert line["retry_in_seconds"] > 0
 
 
 def test_a_change_through_the_gateway_is_one_audit_line(caplog: pytest.LogCaptureFixture) -> None:
-    who = Caller(Key("key_1", "digest", "shop", "ci", "editor"), cast("Any", None))
-    who.audit("rollback", "web", "dep_web-2")
+    caller = Caller(Key("key_1", "digest", "shop", "ci", "editor"), cast("Any", None))
+    caller.audit("rollback", "web", "dep_web-2")
     (line,) = [json.loads(JsonLines().format(record)) for record in caplog.records]
     assert line.pop("time")
     assert line == {
@@ -165,7 +165,7 @@ def test_a_change_through_the_gateway_is_one_audit_line(caplog: pytest.LogCaptur
 
 def _sentences(source: str) -> list[str]:
     """Texts with blanks that a module gives to a logger as the message, or to `event` as the name of an event."""
-    found = []
+    sentences = []
     for call in ast.walk(ast.parse(source)):
         if not isinstance(call, ast.Call):
             continue
@@ -173,16 +173,16 @@ def _sentences(source: str) -> list[str]:
         name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
         owner = ast.unparse(function.value).lower() if isinstance(function, ast.Attribute) else ""
         if name in _CALLS and (name == "event" or "log" in owner):
-            parts = [one for given in call.args[:2] for one in ast.walk(given) if isinstance(one, ast.Constant)]
-            found += [part.value for part in parts if isinstance(part.value, str) and " " in part.value]
-    return found
+            parts = [node for argument in call.args[:2] for node in ast.walk(argument) if isinstance(node, ast.Constant)]
+            sentences += [part.value for part in parts if isinstance(part.value, str) and " " in part.value]
+    return sentences
 
 
 def test_no_event_is_a_sentence() -> None:
     modules = sorted(_PRODUCT.rglob("*.py"))
     assert len(modules) > 100
-    said = {str(module.relative_to(_PRODUCT)): _sentences(module.read_text(encoding="utf-8")) for module in modules}
-    assert {module: texts for module, texts in said.items() if texts} == {}
+    by_module = {str(module.relative_to(_PRODUCT)): _sentences(module.read_text(encoding="utf-8")) for module in modules}
+    assert {module: texts for module, texts in by_module.items() if texts} == {}
 
 
 def test_a_sentence_is_found_in_each_way_to_log() -> None:

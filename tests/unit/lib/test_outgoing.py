@@ -44,17 +44,17 @@ def answered(*answers: bytes, timeouts: Timeouts = _PATIENT, most: int = 1000, *
         writer.write(answers[len(requests) - 1])
 
     async def work() -> list[bytes]:
-        found = []
+        bodies = []
         async with server(serve) as url, outgoing.client() as client:
             for _ in answers if not more.get("redirects") else answers[:1]:
                 async with outgoing.send(client, "GET", url, timeouts, **more) as answer:
-                    found.append(await outgoing.body(answer, most))
-        return found
+                    bodies.append(await outgoing.body(answer, most))
+        return bodies
 
     return asyncio.run(work()), requests
 
 
-def said(body: bytes, *headers: str) -> bytes:
+def response_bytes(body: bytes, *headers: str) -> bytes:
     """An answer."""
     return "\r\n".join(("HTTP/1.1 200 OK", f"Content-Length: {len(body)}", "Connection: close", *headers, "", "")).encode() + body
 
@@ -96,48 +96,48 @@ def test_so_has_one_that_blocks(serve: Served) -> None:
 
 
 def test_an_answer_is_read_up_to_a_limit() -> None:
-    assert answered(said(b"x" * 1000))[0] == [b"x" * 1000]
+    assert answered(response_bytes(b"x" * 1000))[0] == [b"x" * 1000]
     with pytest.raises(TooLargeError):
-        answered(said(b"x" * 1001))
+        answered(response_bytes(b"x" * 1001))
 
 
 def test_an_answer_that_breaks_off_is_no_answer() -> None:
     with pytest.raises(OutgoingError, match="RemoteProtocolError"):
-        answered(said(b"x" * 10)[:-1])
+        answered(response_bytes(b"x" * 10)[:-1])
 
 
 def test_no_cookie_is_kept() -> None:
-    _, requests = answered(said(b"", "Set-Cookie: a=b"), said(b""))
+    _, requests = answered(response_bytes(b"", "Set-Cookie: a=b"), response_bytes(b""))
     assert b"cookie" not in requests[1].lower()
 
 
 def test_a_redirect_is_followed_only_where_that_is_asked_for() -> None:
-    sent = b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    assert answered(sent)[0] == [b""]
-    assert answered(sent, said(b"there"), redirects=True)[0] == [b"there"]
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    assert answered(redirect)[0] == [b""]
+    assert answered(redirect, response_bytes(b"there"), redirects=True)[0] == [b"there"]
 
 
 def test_a_credential_goes_to_no_other_host() -> None:
-    heard: list[bytes] = []
+    requests: list[bytes] = []
 
-    async def there(request: bytes, writer: asyncio.StreamWriter) -> None:
-        heard.append(request)
-        writer.write(said(b"there"))
+    async def answer_there(request: bytes, writer: asyncio.StreamWriter) -> None:
+        requests.append(request)
+        writer.write(response_bytes(b"there"))
 
     async def work() -> None:
-        async with server(there) as other, outgoing.client() as client:
+        async with server(answer_there) as other, outgoing.client() as client:
 
-            async def here(request: bytes, writer: asyncio.StreamWriter) -> None:
-                heard.append(request)
+            async def redirect(request: bytes, writer: asyncio.StreamWriter) -> None:
+                requests.append(request)
                 writer.write(f"HTTP/1.1 302 Found\r\nLocation: {other}/\r\nContent-Length: 0\r\n\r\n".encode())
 
-            async with server(here) as url:
+            async with server(redirect) as url:
                 headers = {"Authorization": "Bearer s3cret"}
                 async with outgoing.send(client, "GET", url, _PATIENT, headers=headers, redirects=True) as answer:
                     assert await outgoing.body(answer) == b"there"
 
     asyncio.run(work())
-    assert [b"s3cret" in request for request in heard] == [True, False]
+    assert [b"s3cret" in request for request in requests] == [True, False]
 
 
 @pytest.mark.parametrize("url", ["ftp://example.com/", "http://", "/path", "http://[::1", "http://h:port/"])
@@ -153,11 +153,11 @@ def test_what_is_no_url_is_called_by_nobody(url: str) -> None:
 
 
 def test_proxies_of_the_environment_are_used_only_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[bytes] = []
+    request_lines: list[bytes] = []
 
     async def proxy(request: bytes, writer: asyncio.StreamWriter) -> None:
-        heard.append(request.split(b"\r\n")[0])
-        writer.write(said(b"by the proxy"))
+        request_lines.append(request.split(b"\r\n")[0])
+        writer.write(response_bytes(b"by the proxy"))
 
     async def work(*, proxies: bool) -> bytes:
         async with server(proxy) as url:
@@ -171,14 +171,14 @@ def test_proxies_of_the_environment_are_used_only_where_that_is_asked_for(monkey
                 return await outgoing.body(answer)
 
     assert asyncio.run(work(proxies=True)) == b"by the proxy"
-    assert heard == [b"GET http://nowhere.invalid/x HTTP/1.1"]
+    assert request_lines == [b"GET http://nowhere.invalid/x HTTP/1.1"]
     with pytest.raises(OutgoingError):
         asyncio.run(work(proxies=False))
 
 
 @pytest.mark.parametrize(
-    ("url", "said"), [("http://127.0.0.1:1/", "refused"), ("http://nowhere.invalid/", "(?:[Nn]ame|[Aa]ddress|resol)")]
+    ("url", "message"), [("http://127.0.0.1:1/", "refused"), ("http://nowhere.invalid/", "(?:[Nn]ame|[Aa]ddress|resol)")]
 )
-def test_it_says_what_the_system_said(url: str, said: str) -> None:
-    with pytest.raises(OutgoingError, match=f"ConnectError: .*{said}"):
+def test_it_says_what_the_system_said(url: str, message: str) -> None:
+    with pytest.raises(OutgoingError, match=f"ConnectError: .*{message}"):
         outgoing.post(url, b"", {}, _PATIENT)

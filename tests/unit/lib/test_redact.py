@@ -137,7 +137,7 @@ def test_every_text_is_taken(text: str) -> None:
 
 
 def test_a_known_secret_leaves_in_each_of_its_forms() -> None:
-    known = list(_forms(["p w/1234+", "line one\nline two", "no"]))
-    for said in ("p w/1234+", "p%20w%2F1234%2B", "cCB3LzEyMzQr", "line one", "line two"):
-        assert redacted(f"it is {said}.", *known) == "it is ***."
-    assert redacted("no news", *known) == "no news"
+    forms = list(_forms(["p w/1234+", "line one\nline two", "no"]))
+    for form in ("p w/1234+", "p%20w%2F1234%2B", "cCB3LzEyMzQr", "line one", "line two"):
+        assert redacted(f"it is {form}.", *forms) == "it is ***."
+    assert redacted("no news", *forms) == "no news"

@@ -8,7 +8,7 @@ from landfall.lib.text import advised, counted
 
 
 @pytest.mark.parametrize(
-    ("number", "noun", "verb", "told"),
+    ("number", "noun", "verb", "expected"),
     [
         (0, "row", "", "0 rows"),
         (1, "row", "", "1 row"),
@@ -21,17 +21,17 @@ from landfall.lib.text import advised, counted
         (1, "row", "were", "1 row was"),
     ],
 )
-def test_a_number_and_what_it_counts(number: int, noun: str, verb: str, told: str) -> None:
-    assert counted(number, noun, verb) == told
+def test_a_number_and_what_it_counts(number: int, noun: str, verb: str, expected: str) -> None:
+    assert counted(number, noun, verb) == expected
 
 
 @pytest.mark.parametrize(
-    ("message", "advice", "told"),
+    ("message", "advice", "expected"),
     [
         ("no server answers", "Check host and port.", "no server answers. Check host and port."),
         ("It ended.", "Look at its log.", "It ended. Look at its log."),
         ("nothing to do about it", "", "nothing to do about it"),
     ],
 )
-def test_advice_is_a_sentence_of_its_own(message: str, advice: str, told: str) -> None:
-    assert advised(message, advice) == told
+def test_advice_is_a_sentence_of_its_own(message: str, advice: str, expected: str) -> None:
+    assert advised(message, advice) == expected

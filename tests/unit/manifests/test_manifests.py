@@ -64,12 +64,12 @@ _WORKER = WorkerPod(
 
 def test_the_worker_of_a_build_knows_the_secrets_of_its_commands_under_other_names() -> None:
     """So that it can remove their values from the log; the commands themselves see no other container."""
-    held = {"name": "T", "valueFrom": {"secretKeyRef": {"name": "npm", "key": "token"}}}
-    pod = replace(_POD, env=(Variable(name="A", value="1"), Variable.model_validate(held)))
+    variable = {"name": "T", "valueFrom": {"secretKeyRef": {"name": "npm", "key": "token"}}}
+    pod = replace(_POD, env=(Variable(name="A", value="1"), Variable.model_validate(variable)))
     *_, commands, worker = job(pod)["spec"]["template"]["spec"]["containers"]
-    assert held in commands["env"]
-    assert {**held, "name": "LANDFALL_KNOWN_SECRET_0"} in worker["env"]
-    assert not {"A", "T"} & {one["name"] for one in worker["env"]}
+    assert variable in commands["env"]
+    assert {**variable, "name": "LANDFALL_KNOWN_SECRET_0"} in worker["env"]
+    assert not {"A", "T"} & {entry["name"] for entry in worker["env"]}
 
 
 def restricted(pod: dict[str, Any]) -> None:
@@ -86,15 +86,15 @@ def restricted(pod: dict[str, Any]) -> None:
 
 def mounts(pod: dict[str, Any], container: str) -> dict[str, bool]:
     """Volumes of a container, and whether it may write to them."""
-    found = next(c for c in pod["containers"] if c["name"] == container)
-    return {m["name"]: not m.get("readOnly", False) for m in found["volumeMounts"]}
+    actual_container = next(c for c in pod["containers"] if c["name"] == container)
+    return {m["name"]: not m.get("readOnly", False) for m in actual_container["volumeMounts"]}
 
 
 @pytest.mark.parametrize(("verb", "replaced"), [("run", 0), ("probe", 0), ("back", 0), ("help", 6)])
 def test_a_helper_that_is_killed_is_replaced_and_any_other_worker_is_started_by_the_operator(verb: str, replaced: int) -> None:
-    made = worker_job(_WORKER, verb)["spec"]
-    assert (made["backoffLimit"], made.get("parallelism")) == (replaced, 2 if verb == "help" else None)
-    restricted(made["template"]["spec"])
+    job_spec = worker_job(_WORKER, verb)["spec"]
+    assert (job_spec["backoffLimit"], job_spec.get("parallelism")) == (replaced, 2 if verb == "help" else None)
+    restricted(job_spec["template"]["spec"])
 
 
 def test_each_container_of_a_build_has_its_own_credential_and_no_other() -> None:
@@ -118,8 +118,8 @@ def test_each_container_of_a_build_has_its_own_credential_and_no_other() -> None
 
 
 def test_what_runs_a_release() -> None:
-    made = workload(_RELEASE, _SPEC, "r/shop@sha256:1", 3000, 2, "pull")
-    pod = made["spec"]["template"]["spec"]
+    document = workload(_RELEASE, _SPEC, "r/shop@sha256:1", 3000, 2, "pull")
+    pod = document["spec"]["template"]["spec"]
     restricted(pod)
     container = pod["containers"][0]
     assert container["env"][0] == {"name": "PORT", "value": "3000"}
@@ -128,11 +128,11 @@ def test_what_runs_a_release() -> None:
     assert container["startupProbe"]["failureThreshold"] == 37
     assert container["resources"]["limits"] == {"memory": "1Gi"}
     assert pod["nodeSelector"] == {"topology.kubernetes.io/region": "eu-west-1"}
-    labels = made["spec"]["template"]["metadata"]["labels"]
+    labels = document["spec"]["template"]["metadata"]["labels"]
     assert labels["team"] == "sea"
     for other in (preview(_RELEASE, _SPEC), service(_DEPLOYMENT, "shop-3", {})):
         assert other["spec"]["selector"].items() <= labels.items()
-    assert made["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert document["spec"]["selector"]["matchLabels"].items() <= labels.items()
 
 
 @pytest.mark.parametrize(
@@ -143,9 +143,9 @@ def test_what_runs_a_release() -> None:
     ],
 )
 def test_a_route_with_its_certificate(tls: dict[str, Any], expected: tuple[str, str | None]) -> None:
-    made = ingress(_DEPLOYMENT, Route.model_validate({"domain": "app.example.com", "ingressClassName": "nginx", "tls": tls}))
-    assert made["spec"]["tls"] == [{"hosts": ["app.example.com"], "secretName": expected[0]}]
-    assert made["metadata"]["annotations"].get("cert-manager.io/cluster-issuer") == expected[1]
+    document = ingress(_DEPLOYMENT, Route.model_validate({"domain": "app.example.com", "ingressClassName": "nginx", "tls": tls}))
+    assert document["spec"]["tls"] == [{"hosts": ["app.example.com"], "secretName": expected[0]}]
+    assert document["metadata"]["annotations"].get("cert-manager.io/cluster-issuer") == expected[1]
 
 
 def test_an_environment_is_named_by_its_content_and_the_name_tells_nothing() -> None:

@@ -38,5 +38,5 @@ def test_a_task_has_no_field_that_version_0_1_does_not_know_unless_somebody_sets
     migration = Migration.model_validate({"metadata": {"name": "shop", "namespace": "shop"}, "spec": {"data": _ENDS}})
     owner = {"apiVersion": "v1", "kind": "Run", "metadata": {"name": "shop-1", "uid": "u"}}
     pod = WorkerPod("shop-1", "shop", owner, "Run", "shop-1", 1, "x", "landfall:0.1.0", 1, ())
-    told = task_map(pod, Task(verb="run", intake="http://intake", migration=migration))["data"]["task.json"]
-    assert set(_fields(json.loads(told))) == _KNOWN
+    task_text = task_map(pod, Task(verb="run", intake="http://intake", migration=migration))["data"]["task.json"]
+    assert set(_fields(json.loads(task_text))) == _KNOWN

@@ -24,10 +24,10 @@ _WORDS = {"absent", "sum", "by", "increase", "kind", "controller", "phase", "nam
 @pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule["alert"])
 def test_an_alert_asks_for_what_there_is_and_says_what_to_do(rule: dict[str, Any]) -> None:
     assert loop.DEPTH
-    there = set(re.findall(r"^# TYPE (\w+)", generate_latest().decode(), re.MULTILINE))
-    asked = set(re.findall(r"[a-z_]+", re.sub(r'"[^"]*"', "", rule["expr"]))) - _WORDS
-    assert asked
-    assert asked <= there
+    defined = set(re.findall(r"^# TYPE (\w+)", generate_latest().decode(), re.MULTILINE))
+    used = set(re.findall(r"[a-z_]+", re.sub(r'"[^"]*"', "", rule["expr"]))) - _WORDS
+    assert used
+    assert used <= defined
     page, _, anchor = rule["annotations"]["runbook"].partition("#")
     titles = re.findall(r"^## (\w+)$", (_ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
     assert anchor in {title.lower() for title in titles}

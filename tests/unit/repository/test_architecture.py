@@ -19,9 +19,9 @@ _CONTRACTS = {
 
 
 def _picture(container: str) -> list[set[str]]:
-    drawn = re.search(rf"```text\n{re.escape(container)}\n(.*?)```", PAGE, re.DOTALL)
-    assert drawn, f"no picture of {container}"
-    return [set(line[2:44].split("   ")[0].split()) for line in drawn.group(1).splitlines()]
+    picture = re.search(rf"```text\n{re.escape(container)}\n(.*?)```", PAGE, re.DOTALL)
+    assert picture, f"no picture of {container}"
+    return [set(line[2:44].split("   ")[0].split()) for line in picture.group(1).splitlines()]
 
 
 @pytest.mark.parametrize("container", sorted(_CONTRACTS))
@@ -37,6 +37,6 @@ def test_a_picture_has_every_package(container: str, ignored: set[str]) -> None:
 
 
 def test_named_modules_exist() -> None:
-    named = re.findall(r"`landfall/([a-z_/]+\.py)`", PAGE)
-    assert named
-    assert [name for name in named if not (PACKAGE / name).exists()] == []
+    modules = re.findall(r"`landfall/([a-z_/]+\.py)`", PAGE)
+    assert modules
+    assert [name for name in modules if not (PACKAGE / name).exists()] == []

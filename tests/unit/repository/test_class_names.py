@@ -21,12 +21,12 @@ SAME_CONCEPT: dict[str, str] = {
 
 def _definitions() -> dict[str, set[str]]:
     """The modules that define each public class, by its name."""
-    found: dict[str, set[str]] = defaultdict(set)
+    definitions: dict[str, set[str]] = defaultdict(set)
     for file in _PRODUCT.rglob("*.py"):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                found[node.name].add(str(file.relative_to(_PRODUCT)))
-    return found
+                definitions[node.name].add(str(file.relative_to(_PRODUCT)))
+    return definitions
 
 
 def _repeated() -> set[str]:

@@ -54,14 +54,18 @@ def _commands(page: Path) -> Iterator[list[str]]:
         shell = shlex.shlex(printed.command.replace("\\\n", " "), posix=True, punctuation_chars="|;&")
         shell.whitespace_split = True
         words = list(shell)
-        for follows, one in itertools.groupby(words, lambda word: set(word) <= set("|;&")):
+        for follows, group in itertools.groupby(words, lambda word: set(word) <= set("|;&")):
             if not follows:
-                yield list(one)
+                yield list(group)
 
 
 @pytest.mark.parametrize("page", _PAGES, ids=_NAMES)
 def test_manifests_are_taken(page: Path) -> None:
-    for document in (one for block in blocks(page.read_text(encoding="utf-8"), "yaml") for one in yaml.safe_load_all(block)):
+    for document in (
+        actual_document
+        for block in blocks(page.read_text(encoding="utf-8"), "yaml")
+        for actual_document in yaml.safe_load_all(block)
+    ):
         if document.get("apiVersion") == "landfall.dev/v1alpha1":
             BY_NAME[document["kind"]].model.model_validate(document)
         elif "spec" in document:
@@ -79,11 +83,11 @@ def _options(words: list[str]) -> tuple[list[str], set[str]]:
 @pytest.mark.parametrize("page", _PAGES, ids=_NAMES)
 def test_commands_and_their_options_are_there(page: Path) -> None:
     for words in _commands(page):
-        mine = words[1:] if words[:1] == ["kubectl"] else words
-        if mine[:1] == ["landfall"]:
-            said, options = _options(mine[1:])
+        own_words = words[1:] if words[:1] == ["kubectl"] else words
+        if own_words[:1] == ["landfall"]:
+            parsed, options = _options(own_words[1:])
             unknown = [
-                word for word in said if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word) and word.partition("=")[0] not in options
+                word for word in parsed if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word) and word.partition("=")[0] not in options
             ]
             assert not unknown, words
 
@@ -92,8 +96,8 @@ def test_commands_and_their_options_are_there(page: Path) -> None:
 def test_values_of_the_chart_are_there(page: Path) -> None:
     set_ = [word.partition("=")[0] for words in _commands(page) for flag, word in itertools.pairwise(words) if flag == "--set"]
     tops = "|".join(_VALUES)
-    named = re.findall(rf"`((?:{tops})(?:\.\w+)+)(?::[^`]*)?`", page.read_text(encoding="utf-8"))
-    for name in (*set_, *named):
+    names = re.findall(rf"`((?:{tops})(?:\.\w+)+)(?::[^`]*)?`", page.read_text(encoding="utf-8"))
+    for name in (*set_, *names):
         value: object = _VALUES
         for part in name.split("."):
             assert isinstance(value, dict), name
@@ -103,10 +107,10 @@ def test_values_of_the_chart_are_there(page: Path) -> None:
 
 @pytest.mark.parametrize("page", _PAGES, ids=_NAMES)
 def test_files_that_commands_name_are_there(page: Path) -> None:
-    known = {path.name for path in _ROOT.iterdir()}
+    root_names = {path.name for path in _ROOT.iterdir()}
     for words in _commands(page):
         for word in words[1:]:
-            if word.split("/")[0] in known and re.fullmatch(r"[\w./-]+", word) and "/" in word:
+            if word.split("/")[0] in root_names and re.fullmatch(r"[\w./-]+", word) and "/" in word:
                 assert (_ROOT / word).exists() or word.endswith(".db"), words
 
 

@@ -23,33 +23,33 @@ _WITH_TEXTS = {
 
 def _names(node: ast.expr) -> set[str]:
     """The attributes, names and keys in an expression."""
-    found = set()
-    for one in ast.walk(node):
-        if isinstance(one, ast.Attribute):
-            found.add(one.attr)
-        elif isinstance(one, ast.Name):
-            found.add(one.id)
-        elif isinstance(one, ast.Constant) and isinstance(one.value, str):
-            found.add(one.value)
-    return found
+    names = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute):
+            names.add(part.attr)
+        elif isinstance(part, ast.Name):
+            names.add(part.id)
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            names.add(part.value)
+    return names
 
 
 def _compared(tree: ast.AST) -> list[tuple[int, set[str], list[ast.expr]]]:
     """Every comparison as (line, names on its left, what it is compared with)."""
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Compare)]
-    return [(node.lineno, _names(node.left), node.comparators) for node in found]
+    comparisons = [node for node in ast.walk(tree) if isinstance(node, ast.Compare)]
+    return [(node.lineno, _names(node.left), node.comparators) for node in comparisons]
 
 
 def _is_text(node: ast.expr) -> bool:
     texts = node.elts if isinstance(node, ast.Tuple | ast.Set) else [node]
-    return any(isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value for one in texts)
+    return any(isinstance(element, ast.Constant) and isinstance(element.value, str) and element.value for element in texts)
 
 
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: str(file.relative_to(_PRODUCT)))
 def test_no_branch_on_a_reason_or_a_phase_string(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     words = {"reason", "phase", "status_of"}
-    wrong = [line for line, left, right in _compared(tree) if words & left and any(map(_is_text, right))]
+    wrong = [line for line, left_names, right in _compared(tree) if words & left_names and any(map(_is_text, right))]
     assert (wrong != []) == (str(file.relative_to(_PRODUCT)) in _WITH_TEXTS), f"{file}: lines {wrong} compare with text"
 
 

@@ -29,8 +29,8 @@ def test_no_drawer_for_odds_and_ends() -> None:
 
 
 def test_nothing_is_dropped_with_what_depends_on_it() -> None:
-    found = [p for p in SOURCES for line in p.read_text().splitlines() if re.search(r"(DROP|TRUNCATE)[^\"]* CASCADE", line)]
-    assert found == []
+    statements = [p for p in SOURCES for line in p.read_text().splitlines() if re.search(r"(DROP|TRUNCATE)[^\"]* CASCADE", line)]
+    assert statements == []
 
 
 # Engines by the words of the registry, of REST and of addresses. Where such a word stands for something else:
@@ -51,14 +51,14 @@ _CONCRETE = re.compile(r"engine\.(sources|targets)\.(mysql|sqlite|postgresql)\b|
 
 
 def _named_engines(path: Path) -> list[str]:
-    found = []
+    names = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.lower() in _ENGINE_WORDS:
-            found.append(f"{node.lineno}: {node.value!r}")
+            names.append(f"{node.lineno}: {node.value!r}")
         modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        found += [f"{node.lineno}: import of {module}" for module in modules if _CONCRETE.search(module)]
-    return found
+        names += [f"{node.lineno}: import of {module}" for module in modules if _CONCRETE.search(module)]
+    return names
 
 
 def test_no_engine_is_named_or_imported_outside_its_own_folder() -> None:
@@ -66,16 +66,16 @@ def test_no_engine_is_named_or_imported_outside_its_own_folder() -> None:
     product = ROOT / "operator" / "landfall"
     names = {path: str(path.relative_to(product)) for path in SOURCES}
     outside = {path: name for path, name in names.items() if not _OF_AN_ENGINE.match(name)}
-    found = {name: _named_engines(path) for path, name in outside.items()}
-    assert {name: lines for name, lines in found.items() if lines and name not in _OTHER_MEANINGS} == {}
-    assert [name for name in _OTHER_MEANINGS if not found[name]] == []
+    by_file = {name: _named_engines(path) for path, name in outside.items()}
+    assert {name: lines for name, lines in by_file.items() if lines and name not in _OTHER_MEANINGS} == {}
+    assert [name for name in _OTHER_MEANINGS if not by_file[name]] == []
 
 
 def test_aiohttp_is_named_nowhere_but_in_one_benchmark() -> None:
     """It is a part of kopf and of the Kubernetes client. The benchmark of the gateway needs a client that costs less than what it measures (decision 0037)."""
     files = [p for top in ("operator", "tests", "examples") for p in (ROOT / top).rglob("*.py")]
-    found = {str(p.relative_to(ROOT)) for p in files if p != Path(__file__) and "aiohttp" in p.read_text(encoding="utf-8")}
-    assert found == {"tests/bench/gateway.py"}
+    files_naming = {str(p.relative_to(ROOT)) for p in files if p != Path(__file__) and "aiohttp" in p.read_text(encoding="utf-8")}
+    assert files_naming == {"tests/bench/gateway.py"}
 
 
 # A `match` whose last case takes whatever is left without `assert_never`, and why. mypy checks the rest: the type of what is left.

@@ -26,14 +26,14 @@ _OTHERS = {
 
 
 def _said(tree: ast.AST) -> set[str]:
-    found = set()
+    texts = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _COMPOUND.fullmatch(node.value):
-            found.add(node.value)
+            texts.add(node.value)
         if isinstance(node, ast.Tuple) and len(node.elts) >= 2:
             first, second = (e.value if isinstance(e, ast.Constant) else None for e in node.elts[:2])
             if first in {"True", "False", "Unknown"} and isinstance(second, str):
-                found.add(second)
+                texts.add(second)
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             words = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
@@ -53,15 +53,15 @@ def _said(tree: ast.AST) -> set[str]:
                 }
                 and words
             ):
-                found |= {word for word in words[:2] if _WORD.fullmatch(word)}
-    return found
+                texts |= {word for word in words[:2] if _WORD.fullmatch(word)}
+    return texts
 
 
 def words() -> set[str]:
     """All of them."""
     files = [file for room in _ROOMS for file in (_ROOT / "operator" / "landfall" / room).rglob("*.py")]
     unfit = (Violation.MISSING, Violation.OVERSIZED, Violation.OVERLONG, Violation.NOT_LISTED, Violation.NOT_SO_WRITTEN)
-    violations = {one.value[0].upper() + one.value[1:] for one in unfit}
+    violations = {violation.value[0].upper() + violation.value[1:] for violation in unfit}
     return (
         violations
         | set(REASONS)
@@ -74,11 +74,11 @@ def test_every_reason_is_explained() -> None:
 
 
 def test_nothing_is_explained_that_nobody_says() -> None:
-    told = {
+    explained = {
         word
         for line in _PAGE.splitlines()
         if line.startswith("| `")
         for word in re.findall(r"`([A-Z][a-zA-Z]+)`", line.split("|")[1])
     }
-    assert len(told) > 100
-    assert sorted(told - words()) == []
+    assert len(explained) > 100
+    assert sorted(explained - words()) == []

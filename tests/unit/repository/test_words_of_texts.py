@@ -107,13 +107,13 @@ def _names() -> list[str]:
     """Every file of the product that has texts."""
     places = ("operator/landfall", "charts/landfall", "docs", "gitops")
     files = [path for place in places for path in (_ROOT / place).rglob("*") if path.suffix in {".py", *_TEXTS}]
-    others = [_ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml")]
-    others += [
+    pages = [_ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml")]
+    pages += [
         *(_ROOT / "images").glob("*.Containerfile"),
         *(p for s in ("README.md", "*.yaml") for p in (_ROOT / "examples").rglob(s)),
     ]
-    found = [str(path.relative_to(_ROOT)) for path in (*files, *others)]
-    return sorted(name for name in found if not name.startswith(_GENERATED))
+    names = [str(path.relative_to(_ROOT)) for path in (*files, *pages)]
+    return sorted(name for name in names if not name.startswith(_GENERATED))
 
 
 def _within(name: str, rooms: tuple[str, ...]) -> str:
@@ -163,16 +163,16 @@ def _texts(path: Path) -> Iterator[tuple[int, str]]:
 
 def findings(name: str) -> list[str]:
     """Each phrase in a file that another term is meant for, as `line: phrase (term)`."""
-    found = []
+    messages = []
     for line, text in _texts(_ROOT / name):
-        plain = _CODE.sub(lambda match: "`" + "\n" * match[0].count("\n"), text)
+        prose = _CODE.sub(lambda match: "`" + "\n" * match[0].count("\n"), text)
         for pattern, term in _PATTERNS.items():
-            found += [
-                f"{line + plain.count(chr(10), 0, match.start())}: {match[0]!r} (write: {term})"
-                for match in pattern.finditer(plain)
+            messages += [
+                f"{line + prose.count(chr(10), 0, match.start())}: {match[0]!r} (write: {term})"
+                for match in pattern.finditer(prose)
                 if (name, match[0]) not in EXCEPTIONS
             ]
-    return found
+    return messages
 
 
 @pytest.mark.parametrize("name", _names())
@@ -189,7 +189,7 @@ def test_every_room_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "is_found"),
     [
         ("The session that locks writers out has ended", True),
         ("waits for a person's word", True),
@@ -198,5 +198,5 @@ def test_every_room_is_there() -> None:
         ("the part of the plan that points to it; press back, take a good look", False),
     ],
 )
-def test_phrases_are_found_and_ordinary_words_are_not(text: str, *, found: bool) -> None:
-    assert any(pattern.search(text) for pattern in _PATTERNS) is found
+def test_phrases_are_found_and_ordinary_words_are_not(text: str, *, is_found: bool) -> None:
+    assert any(pattern.search(text) for pattern in _PATTERNS) is is_found

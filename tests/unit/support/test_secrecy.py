@@ -35,12 +35,12 @@ def _told(cluster: Cluster) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "written",
+    "form",
     [_VALUE, f"a://u:{quote(_VALUE, safe='')}@h", base64.b64encode(_VALUE.encode()).decode()],
     ids=["plain", "address", "packed"],
 )
-def test_a_password_is_found_however_it_is_written(written: str) -> None:
-    assert _told(Cluster({"password": _VALUE}, {"text": f"connecting with {written}"})) == [
+def test_a_password_is_found_however_it_is_written(form: str) -> None:
+    assert _told(Cluster({"password": _VALUE}, {"text": f"connecting with {form}"})) == [
         "Secret shop/s, password is in ConfigMap shop/c"
     ]
     assert _told(Cluster({"password": _VALUE}, {"text": "connecting"})) == []

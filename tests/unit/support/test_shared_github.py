@@ -15,8 +15,8 @@ _FILES = {"server.js": "one\r\ntwo\n", "notes/ä.md": "\u2028"}
 @pytest.fixture
 def github() -> Iterator[GitHub]:
     """The one that listens."""
-    with GitHub() as made:
-        yield made
+    with GitHub() as fake:
+        yield fake
 
 
 @pytest.fixture

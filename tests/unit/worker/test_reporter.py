@@ -23,7 +23,7 @@ from landfall.worker.reporter import Reporter
 @contextmanager
 def _intake(answers: list[str]) -> Iterator[tuple[str, list[Report]]]:
     """An intake that answers so, the last one forever: `away`, `no journal` or `all`; `old` is one of version 0.1, which refuses newer fields."""
-    taken: list[Report] = []
+    reports: list[Report] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -34,7 +34,7 @@ def _intake(answers: list[str]) -> Iterator[tuple[str, list[Report]]]:
                 self.send_response(503 if answer == "away" else 400)
                 self.end_headers()
                 return
-            taken.append(report)
+            reports.append(report)
             last = report.lines[-1].number if answer in {"all", "old"} and report.lines else -1
             self.send_response(200)
             self.end_headers()
@@ -47,7 +47,7 @@ def _intake(answers: list[str]) -> Iterator[tuple[str, list[Report]]]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", taken
+        yield f"http://127.0.0.1:{server.server_port}", reports
     finally:
         server.shutdown()
 
@@ -58,31 +58,31 @@ def _reporter(url: str, folder: Path) -> Reporter:
 
 
 def test_the_last_report_is_told_until_it_arrives(tmp_path: Path) -> None:
-    with _intake(["away", "away", "all"]) as (url, taken):
-        told = _reporter(url, tmp_path)
-        told.line("first")
-        assert told.finish(rows=3)
-    assert [(r.final, r.rows, [x.message for x in r.lines]) for r in taken] == [(True, 3, ["first"])]
+    with _intake(["away", "away", "all"]) as (url, reports):
+        sender = _reporter(url, tmp_path)
+        sender.line("first")
+        assert sender.finish(rows=3)
+    assert [(r.final, r.rows, [x.message for x in r.lines]) for r in reports] == [(True, 3, ["first"])]
 
 
 def test_lines_are_told_again_until_the_journal_has_them(tmp_path: Path) -> None:
-    with _intake(["no journal", "no journal", "all"]) as (url, taken):
-        told = _reporter(url, tmp_path)
+    with _intake(["no journal", "no journal", "all"]) as (url, reports):
+        sender = _reporter(url, tmp_path)
         for number in range(3):
-            told.line(f"line {number}")
-        assert told.finish()
-        assert not told.latest().lines
-    assert [len(r.lines) for r in taken] == [3, 3, 3]
-    assert {r.sequence for r in taken} == {1}
+            sender.line(f"line {number}")
+        assert sender.finish()
+        assert not sender.latest().lines
+    assert [len(r.lines) for r in reports] == [3, 3, 3]
+    assert {r.sequence for r in reports} == {1}
 
 
 def test_a_journal_that_is_away_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reporter, "_LINES_PATIENCE_SECONDS", 0.3)
-    with _intake(["no journal"]) as (url, taken):
-        told = _reporter(url, tmp_path)
-        told.line("lost")
-        assert told.finish()
-    assert taken[-1].final
+    with _intake(["no journal"]) as (url, reports):
+        sender = _reporter(url, tmp_path)
+        sender.line("lost")
+        assert sender.finish()
+    assert reports[-1].final
 
 
 def test_an_intake_that_stays_away_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,40 +96,40 @@ def test_an_intake_of_version_0_1_takes_reports_without_the_fields_that_it_does_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, object]
 ) -> None:
     monkeypatch.setattr(reporter, "_PATIENCE_SECONDS", 0.3)
-    with _intake(["old"]) as (url, taken):
-        told = _reporter(url, tmp_path)
-        told.line("first")
-        assert told.finish(rows=3, **fields)
-    assert [(r.rows, [x.message for x in r.lines]) for r in taken] == [(3, ["first"])]
+    with _intake(["old"]) as (url, reports):
+        sender = _reporter(url, tmp_path)
+        sender.line("first")
+        assert sender.finish(rows=3, **fields)
+    assert [(r.rows, [x.message for x in r.lines]) for r in reports] == [(3, ["first"])]
 
 
 def test_an_intake_of_this_version_takes_them(tmp_path: Path) -> None:
-    with _intake(["all"]) as (url, taken):
+    with _intake(["all"]) as (url, reports):
         assert _reporter(url, tmp_path).finish(key="k", locks_given_back=2)
-    assert [(r.key, r.locks_given_back) for r in taken] == [("k", 2)]
+    assert [(r.key, r.locks_given_back) for r in reports] == [("k", 2)]
 
 
 def test_a_line_is_told_before_the_numbers_are_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reporter, "_EVERY_SECONDS", 3600)
-    with _intake(["all"]) as (url, taken):
-        told = _reporter(url, tmp_path)
-        told.start()
-        told.line("first")
-        told.line("second")
+    with _intake(["all"]) as (url, reports):
+        sender = _reporter(url, tmp_path)
+        sender.start()
+        sender.line("first")
+        sender.line("second")
         deadline = time.monotonic() + 60
-        while told.latest().lines and time.monotonic() < deadline:
+        while sender.latest().lines and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert [line.message for report in taken for line in report.lines] == ["first", "second"]
-        assert told.finish()
+        assert [line.message for report in reports for line in report.lines] == ["first", "second"]
+        assert sender.finish()
 
 
 def test_a_cutover_is_not_told_before_its_verdict(tmp_path: Path) -> None:
-    told = _reporter("", tmp_path)
+    sender = _reporter("", tmp_path)
     plan = Plan("SQLite", "a", "b", "3", "15", 150000, "public", "Fail", "Full", "Engine", (), (), (), estimates={})
-    watch = EventReporter(told, plan, {}, told.line)
-    seen = []
+    watch = EventReporter(sender, plan, {}, sender.line)
+    states = []
     for state in (State.COPYING, State.COMPARING, State.CUT_OVER):
         watch.event(Event(EventKind.STATE, text=state.value))
-        seen.append(told.latest().state)
-    assert seen == ["copying", "comparing", "comparing"], "Completed is said with the rows and the verdict of the last report"
-    assert [line.message for line in told.latest().lines][-1] == "state cut_over"
+        states.append(sender.latest().state)
+    assert states == ["copying", "comparing", "comparing"], "Completed is said with the rows and the verdict of the last report"
+    assert [line.message for line in sender.latest().lines][-1] == "state cut_over"
