@@ -118,8 +118,8 @@ def run_peer(result: Result, peer: Peer) -> None:
     _add(result, seconds, seconds, before)
 
 
-def _add(result: Result, seconds: float, moved: float, before: os.times_result) -> None:
+def _add(result: Result, seconds: float, copy_seconds: float, before: os.times_result) -> None:
     after = os.times()
     result.wall.append(seconds)
-    result.moved.append(moved)
+    result.moved.append(copy_seconds)
     result.cpu.append(after.children_user + after.children_system - before.children_user - before.children_system)

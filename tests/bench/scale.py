@@ -124,11 +124,11 @@ async def _measured(kube: Kube, cluster: machine.Cluster, count: int) -> str:
         quiet = await _quiet(process.pid)
         fresh = migration(99_999)
         fresh["metadata"] = {"name": f"new-{os.getpid()}-{count}", "namespace": _SPACE}
-        asked = time.monotonic()
+        requested_at = time.monotonic()
         await kube.create("Migration", fresh)
         while not ((await kube.get("Migration", _SPACE, fresh["metadata"]["name"])) or {}).get("status", {}).get("conditions"):
             await asyncio.sleep(0.02)
-        first = time.monotonic() - asked
+        first = time.monotonic() - requested_at
         await asyncio.sleep(5)
         before = _cpu(process.pid)
         await asyncio.sleep(20)

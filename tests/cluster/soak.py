@@ -293,10 +293,10 @@ def _gateway() -> dict[str, float]:
     return {}
 
 
-def _killing(place: Place, results: SoakResults, until: float, ended: threading.Event) -> None:
+def _killing(place: Place, results: SoakResults, until: float, stopped: threading.Event) -> None:
     """Measured, read for faults of its own, and killed: every minute."""
     began = time.monotonic()
-    while not ended.wait(_KILL_SECONDS):
+    while not stopped.wait(_KILL_SECONDS):
         try:
             pod = _operator(place)
             name = pod["metadata"]["name"]

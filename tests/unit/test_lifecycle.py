@@ -257,8 +257,8 @@ def test_what_the_rules_make_of_a_state_that_the_doors_refuse() -> None:
     assert (paused.phase, paused.ready) == ("Completed", ("True", "Completed"))
     before = decide(replace(RUNNING, migration=migration(desiredState="RolledBack")))
     assert before.phase == "RollingBack", "what was staged is dropped, as by a cancel"
-    gone = replace(PLANNED, migration=migration(desiredState="Completed"), run=RunStatus(plan=PLAN, state="cancelled"))
-    assert decide(gone).ready[1] == "RunEnded"
+    cancelled_run = replace(PLANNED, migration=migration(desiredState="Completed"), run=RunStatus(plan=PLAN, state="cancelled"))
+    assert decide(cancelled_run).ready[1] == "RunEnded"
 
 
 def test_what_was_asked_for_counts_before_the_operator_has_seen_it() -> None:

@@ -73,14 +73,14 @@ def judged(example: Fixture) -> Scores:
     scores = Scores(tables=len(example.tables), columns=len(example.columns), bands={low: (0, 0, 0) for low, _ in _BANDS})
     for pair in matched(example.sources, example.targets):
         scores.tables_right += example.tables.get(pair.source) == pair.target
-        for field in pair.fields:
-            truth = example.columns.get((pair.source, field.source))
-            right = truth == (pair.target, field.target)
+        for field_pair in pair.fields:
+            truth = example.columns.get((pair.source, field_pair.source))
+            right = truth == (pair.target, field_pair.target)
             scores.columns_right += right
             if truth and truth[0] == pair.target:
-                ranked = [field.target, *field.rivals]
+                ranked = [field_pair.target, *field_pair.rivals]
                 scores.reciprocal += 1 / (ranked.index(truth[1]) + 1) if truth[1] in ranked else 0
-            low = next(low for low, _ in _BANDS if field.confidence >= low)
+            low = next(low for low, _ in _BANDS if field_pair.confidence >= low)
             count, hits, sure = scores.bands[low]
-            scores.bands[low] = (count + 1, hits + right, sure + field.confidence)
+            scores.bands[low] = (count + 1, hits + right, sure + field_pair.confidence)
     return scores

@@ -35,7 +35,7 @@ _OF_AN_ACTION = {
 
 def _called(node: ast.AST) -> list[tuple[str, str]]:
     """Each call of a method as (receiver, name)."""
-    calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
+    calls = [log_record.func for log_record in ast.walk(node) if isinstance(log_record, ast.Call)]
     return [(ast.unparse(f.value), f.attr) if isinstance(f, ast.Attribute) else ("", ast.unparse(f)) for f in calls]
 
 
@@ -91,14 +91,19 @@ def test_as_many_lines_as_writes_and_no_secret_in_them(caplog: pytest.LogCapture
 
     with caplog.at_level(logging.INFO):
         asyncio.run(steps())
-    lines: list[dict[str, Any]] = [one.__dict__["fields"] for one in caplog.records if one.message == "action_applied"]
+    lines: list[dict[str, Any]] = [
+        log_record.__dict__["fields"] for log_record in caplog.records if log_record.message == "action_applied"
+    ]
     assert len(lines) == kube.writes == 5
-    assert [one["action"] for one in lines] == [
+    assert [log_record["action"] for log_record in lines] == [
         "adopt",
         "create_environment_key",
         "create_environment_key",
         "create_database_secret",
         "add_to_database_secret",
     ]
-    assert all((one["kind"], one["namespace"], one["name"]) == ("Deployment", "store", "shop") for one in lines)
+    assert all(
+        (log_record["kind"], log_record["namespace"], log_record["name"]) == ("Deployment", "store", "shop")
+        for log_record in lines
+    )
     assert "s3cret" not in str(lines)

@@ -107,8 +107,8 @@ def test_the_record_of_who_says_what_is_not_kept() -> None:
         cache = await _watched(Server(("ADDED", watched), objects=(listed,)))
         cache.store("Migration", answered)
         objects = cache.listed("Migration", "shop")
-        assert [one["metadata"]["name"] for one in objects] == ["a", "b", "c"]
-        assert not [one for one in objects if "managedFields" in one["metadata"]]
+        assert [item["metadata"]["name"] for item in objects] == ["a", "b", "c"]
+        assert not [item for item in objects if "managedFields" in item["metadata"]]
         assert "managedFields" in answered["metadata"], "whoever was answered goes on with all of it"
 
     asyncio.run(check())
@@ -225,7 +225,7 @@ def test_what_is_asked_for_is_in_order_after_every_change(changes: list[tuple[st
         (cache.store if stays else cache.dropped)("Migration", raw)
         for ordering in (odd, every):
             ordered = cache.ordered("Migration", "shop", ordering)
-            assert ordered == sorted((one for one in cache.listed("Migration", "shop") if ordering.takes(one)), key=_named)
+            assert ordered == sorted((item for item in cache.listed("Migration", "shop") if ordering.takes(item)), key=_named)
             assert cache.ordered("Migration", "shop", ordering) is ordered, "nobody orders twice what has not changed"
 
 

@@ -125,8 +125,8 @@ def test_tests_that_a_page_names_are_there(page: str) -> None:
         files = [*_ROOT.glob(pattern)]
         assert files, f"{folder}{name} is not there"
         sources = [file.read_text(encoding="utf-8") for file in files]
-        wanted = re.compile("def " + function.replace("*", r"\w*") + r"\(")
-        assert not function or any(wanted.search(source) for source in sources), f"{name} has no {function}"
+        definition = re.compile("def " + function.replace("*", r"\w*") + r"\(")
+        assert not function or any(definition.search(source) for source in sources), f"{name} has no {function}"
 
 
 def test_every_field_of_the_reference_has_a_meaning() -> None:

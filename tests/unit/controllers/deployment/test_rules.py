@@ -66,10 +66,12 @@ _NEW = ObservedWorkload("shop-1", 2, starting=True, running_seconds=4)
 def test_pods_that_have_only_just_come_are_waited_for(running: ObservedWorkload, reason: str, *, observed: bool) -> None:
     """As after it was scaled to none and up again: nothing is wrong yet, and nothing is gone back from."""
     world = live()
-    seen = world.look()
-    assert seen.service
-    switched = world.now if observed and reason != "NotServing" else seen.service.switched_at
-    decision = decide(replace(seen, workloads={"shop-1": running}, service=replace(seen.service, switched_at=switched)))
+    observation = world.look()
+    assert observation.service
+    switched = world.now if observed and reason != "NotServing" else observation.service.switched_at
+    decision = decide(
+        replace(observation, workloads={"shop-1": running}, service=replace(observation.service, switched_at=switched))
+    )
     assert (decision.ready[1], decision.working, decision.stalled) == (reason, reason == "Starting", reason == "NotServing")
 
 

@@ -40,13 +40,13 @@ def _severity(plan: Plan, kind: str) -> Severity:
     return risk.severity
 
 
-@pytest.mark.parametrize("ended", _ENDED)
-def test_rows_that_are_set_aside_and_dropped_need_approval(ended: dict[str, object]) -> None:
+@pytest.mark.parametrize("retention", _ENDED)
+def test_rows_that_are_set_aside_and_dropped_need_approval(retention: dict[str, object]) -> None:
     assert _severity(_filled(), "RowsSetAside") is Severity.MEDIUM
-    assert _severity(_filled(**ended), "RowsSetAside") is Severity.HIGH
+    assert _severity(_filled(**retention), "RowsSetAside") is Severity.HIGH
 
 
-@pytest.mark.parametrize("ended", _ENDED)
+@pytest.mark.parametrize("retention", _ENDED)
 @pytest.mark.parametrize(
     ("kind", "grave"),
     [
@@ -58,9 +58,9 @@ def test_rows_that_are_set_aside_and_dropped_need_approval(ended: dict[str, obje
         ("sequence", False),
     ],
 )
-def test_a_table_that_is_replaced_and_dropped_needs_approval(kind: str, ended: dict[str, object], *, grave: bool) -> None:
+def test_a_table_that_is_replaced_and_dropped_needs_approval(kind: str, retention: dict[str, object], *, grave: bool) -> None:
     assert _severity(_replaced(kind), "Replaced") is Severity.MEDIUM
-    assert _severity(_replaced(kind, **ended), "Replaced") is (Severity.HIGH if grave else Severity.MEDIUM)
+    assert _severity(_replaced(kind, **retention), "Replaced") is (Severity.HIGH if grave else Severity.MEDIUM)
 
 
 def test_an_empty_table_that_is_filled_stays_without_approval() -> None:

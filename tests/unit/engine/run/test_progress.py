@@ -256,10 +256,10 @@ def test_ranges_of_every_version_are_read_and_written_alike(text: str, value: Ch
     assert text_of(value) == text
 
 
-@pytest.mark.parametrize("range", [BlockRange(1, 2), KeysetRange("`a`>=1 AND (`a`>1 OR `b`>=2)")])
-def test_a_range_of_no_integer_key_is_never_taken_for_all_rows(range: ChunkRange) -> None:
+@pytest.mark.parametrize("chunk_range", [BlockRange(1, 2), KeysetRange("`a`>=1 AND (`a`>1 OR `b`>=2)")])
+def test_a_range_of_no_integer_key_is_never_taken_for_all_rows(chunk_range: ChunkRange) -> None:
     with pytest.raises(ValueError, match="not a range of an integer key"):
-        bounds(range)
+        bounds(chunk_range)
 
 
 @given(
