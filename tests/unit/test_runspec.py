@@ -141,13 +141,13 @@ def test_a_run_that_an_earlier_version_began_with_the_default_schemas_named_is_c
 @pytest.mark.parametrize("ledger", [(), (0,), (1,), (0, 1)])
 def test_the_ledger_says_which_key_a_run_has(monkeypatch: pytest.MonkeyPatch, ledger: tuple[int, ...]) -> None:
     source, target = Endpoint(EngineName("PostgreSQL"), "db", 5432, "shop"), Endpoint(EngineName("PostgreSQL"), "pg", 5432, "w")
-    for actual_options in (Options(), Options(schemas=("public",))):
-        keys = run_keys(source, target, actual_options)
+    for variant_options in (Options(), Options(schemas=("public",))):
+        keys = run_keys(source, target, variant_options)
         assert len(set(keys)) == 2
         runs = {keys[at]: object() for at in ledger}
         opened = SimpleNamespace(ledger=SimpleNamespace(find=runs.get))
         monkeypatch.setattr(runner, "target_of", lambda _, db=opened: SimpleNamespace(connect=lambda *_: db))
-        assert runner.MigrationRun(source, target, actual_options, lambda _: None).key == keys[1 if ledger == (1,) else 0]
+        assert runner.MigrationRun(source, target, variant_options, lambda _: None).key == keys[1 if ledger == (1,) else 0]
 
 
 def test_what_the_kinds_and_the_engine_take_by_default_is_the_same() -> None:

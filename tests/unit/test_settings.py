@@ -69,20 +69,25 @@ def test_what_is_set_is_taken(tmp_path: Path) -> None:
         },
     )
     assert (settings.intake_port, settings.namespaces, settings.gateway) == (9443, ("shop", "store"), "system/landfall-gateway")
-    actual_builds = settings.builds
-    assert (actual_builds.registry, actual_builds.insecure, actual_builds.github) == (
+    build_settings = settings.builds
+    assert (build_settings.registry, build_settings.insecure, build_settings.github) == (
         "registry.example/apps",
         True,
         "https://github.example/api",
     )
-    assert (actual_builds.env, actual_builds.authorities) == ({"CI": "1", "QUIET": "True"}, "PEM")
-    assert (actual_builds.memory, actual_builds.timeout_seconds, actual_builds.follow_seconds, actual_builds.private_hosts) == (
+    assert (build_settings.env, build_settings.authorities) == ({"CI": "1", "QUIET": "True"}, "PEM")
+    assert (
+        build_settings.memory,
+        build_settings.timeout_seconds,
+        build_settings.follow_seconds,
+        build_settings.private_hosts,
+    ) == (
         "2Gi",
         1_000_000,
         60,
         (),
     )
-    assert [(image.runtime, image.port) for image in actual_builds.images] == [("node", 3000)]
+    assert [(image.runtime, image.port) for image in build_settings.images] == [("node", 3000)]
     limits = {"key": {"perSecond": 5, "burst": 7}, "address": {"perSecond": 0.5, "burst": 1}}
     rates = read(Gateway, {**_GATEWAY, "LANDFALL_LIMITS": json.dumps(limits), "LANDFALL_LISTEN": "80"}).rates
     assert (rates.key, rates.address) == (Rate(5, 7), Rate(0.5, 1))
@@ -91,8 +96,8 @@ def test_what_is_set_is_taken(tmp_path: Path) -> None:
 def test_the_charts_own_values_are_taken() -> None:
     values = yaml.safe_load((_ROOT / "charts" / "landfall" / "values.yaml").read_text(encoding="utf-8"))
     builds = {name: value for name, value in values["builds"].items() if name not in {"authorities", "webhookSecretRef"}}
-    actual_builds = read(Operator, {**_OPERATOR, "LANDFALL_BUILDS": json.dumps(builds)}).builds
-    assert (len(actual_builds.images), actual_builds.timeout_seconds) == (
+    build_settings = read(Operator, {**_OPERATOR, "LANDFALL_BUILDS": json.dumps(builds)}).builds
+    assert (len(build_settings.images), build_settings.timeout_seconds) == (
         len(values["builds"]["images"]),
         values["builds"]["timeoutSeconds"],
     )
@@ -107,7 +112,7 @@ _RATE = '{"perSecond": 1, "burst": 1}'
 
 
 @pytest.mark.parametrize(
-    ("model", "actual_environment", "message"),
+    ("model", "extra_environment", "message"),
     [
         (Operator, {"LANDFALL_IMAGE": ""}, "LANDFALL_IMAGE is not set. Allowed: the image of workers, such as"),
         (
@@ -168,11 +173,11 @@ _RATE = '{"perSecond": 1, "burst": 1}'
     ],
 )
 def test_a_bad_value_is_one_line_without_secrets(
-    model: type[Environment], actual_environment: dict[str, str], message: str
+    model: type[Environment], extra_environment: dict[str, str], message: str
 ) -> None:
     usual: dict[Any, dict[str, str]] = {Operator: _OPERATOR, Gateway: _GATEWAY}
     with pytest.raises(SettingError) as refused:
-        read(model, {**usual.get(model, {}), **actual_environment})
+        read(model, {**usual.get(model, {}), **extra_environment})
     line = str(refused.value)
     assert message in line
     assert line.startswith("LANDFALL_")
@@ -182,7 +187,7 @@ def test_a_bad_value_is_one_line_without_secrets(
 
 
 @pytest.mark.parametrize(
-    ("role", "actual_environment", "message"),
+    ("role", "extra_environment", "message"),
     [
         (["operator"], {**_OPERATOR, "LANDFALL_LISTEN_INTAKE": "80a"}, "LANDFALL_LISTEN_INTAKE is not valid ('80a'): "),
         (["gateway"], {}, "LANDFALL_NAMESPACE is not set. "),
@@ -190,11 +195,11 @@ def test_a_bad_value_is_one_line_without_secrets(
         (["journal", "a/b"], {"LANDFALL_JOURNAL_URL": "mysql://u:s3cret@h/d"}, "LANDFALL_JOURNAL_URL is not valid: "),
     ],
 )
-def test_a_process_ends_at_its_start(role: list[str], actual_environment: dict[str, str], message: str) -> None:
+def test_a_process_ends_at_its_start(role: list[str], extra_environment: dict[str, str], message: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LANDFALL_")}
     result = subprocess.run(
         [sys.executable, "-m", "landfall", *role],
-        env={**environment, "PYTHONPATH": str(_ROOT / "operator"), **actual_environment},
+        env={**environment, "PYTHONPATH": str(_ROOT / "operator"), **extra_environment},
         capture_output=True,
         text=True,
         check=False,

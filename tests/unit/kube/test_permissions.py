@@ -42,9 +42,9 @@ def test_what_is_asked_is_granted(verb: str, kind: str) -> None:
     group = path.split("/")[2] if path.startswith("/apis/") else ""
     resource, expected = (f"{plural}/status", ("update",)) if verb == "replace_status" else (plural, _VERBS[verb])
     granted = {
-        actual_verb
-        for actual_group, resources, verbs in (*GRANTS, *CLUSTER_GRANTS)
-        if actual_group == group and resource in resources
-        for actual_verb in verbs
+        allowed_verb
+        for group_name, resources, verbs in (*GRANTS, *CLUSTER_GRANTS)
+        if group_name == group and resource in resources
+        for allowed_verb in verbs
     }
     assert set(expected) <= granted

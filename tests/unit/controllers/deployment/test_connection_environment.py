@@ -18,10 +18,10 @@ def connection(**spec: Any) -> Connection:
     return Connection.model_validate({"metadata": {"name": "shop-db"}, "spec": all_fields})
 
 
-def environment_of(actual_connection: Connection, secret: dict[str, str]) -> dict[str, str]:
+def environment_of(app_connection: Connection, secret: dict[str, str]) -> dict[str, str]:
     """Variables as text: values, and references as key@Secret."""
     by_name = {}
-    for variable in variables(actual_connection, secret):
+    for variable in variables(app_connection, secret):
         reference = variable.value_from.secret_key_ref if variable.value_from else None
         by_name[variable.name] = f"{reference.key}@{reference.name}" if reference else variable.value or ""
         assert (variable.capture == "Live") == (reference is not None or variable.name == "DATABASE_URL")
@@ -59,7 +59,7 @@ def test_a_password_that_needs_escapes_makes_no_address() -> None:
 
 
 @pytest.mark.parametrize(
-    ("actual_connection", "secret", "reason"),
+    ("app_connection", "secret", "reason"),
     [
         (None, None, "ConnectionMissing"),
         (connection(type="Oracle"), _SECRET, "DatabaseUnsupported"),
@@ -68,6 +68,6 @@ def test_a_password_that_needs_escapes_makes_no_address() -> None:
         (connection(), _SECRET, ""),
     ],
 )
-def test_what_keeps_an_app_from_it(actual_connection: Connection | None, secret: dict[str, str] | None, reason: str) -> None:
-    actual_problem = problem(actual_connection, "shop-db", secret)
+def test_what_keeps_an_app_from_it(app_connection: Connection | None, secret: dict[str, str] | None, reason: str) -> None:
+    actual_problem = problem(app_connection, "shop-db", secret)
     assert (actual_problem[0] if actual_problem else "") == reason

@@ -68,7 +68,7 @@ def test_what_a_node_lost_sight_of_did_not_crash() -> None:
 
 
 @pytest.mark.parametrize(
-    ("actual_pod", "late", "reason"),
+    ("pod_raw", "late", "reason"),
     [
         (None, True, "BuildTimedOut"),
         (None, False, ""),
@@ -76,8 +76,8 @@ def test_what_a_node_lost_sight_of_did_not_crash() -> None:
         (pod({"terminated": {"reason": "OOMKilled"}}), False, "BuildOutOfMemory"),
     ],
 )
-def test_why_a_builder_said_nothing(actual_pod: dict[str, Any] | None, late: bool, reason: str) -> None:  # noqa: FBT001  a row
-    actual_problem = build_problem(actual_pod, deadline=late)
+def test_why_a_builder_said_nothing(pod_raw: dict[str, Any] | None, late: bool, reason: str) -> None:  # noqa: FBT001  a row
+    actual_problem = build_problem(pod_raw, deadline=late)
     assert (actual_problem[0] if actual_problem else "") == reason
 
 

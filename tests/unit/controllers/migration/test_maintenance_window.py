@@ -68,8 +68,8 @@ ROWS = {
 @pytest.mark.parametrize("row", ROWS)
 def test_when_it_is_open(row: str) -> None:
     schedule, now, is_open, changes = ROWS[row]
-    actual_opening = opening(schedule, _utc(now), cutover=False)
-    assert (actual_opening.open, actual_opening.changes) == (is_open, _utc(changes) if changes else None)
+    opening_hours = opening(schedule, _utc(now), cutover=False)
+    assert (opening_hours.open, opening_hours.changes) == (is_open, _utc(changes) if changes else None)
 
 
 @given(
@@ -81,12 +81,12 @@ def test_when_it_is_open(row: str) -> None:
 )
 def test_what_it_says_of_the_next_change_is_true(now: datetime, start: int, end: int, zone: str, days: tuple[str, ...]) -> None:
     schedule = _schedule(f"{start:02}:00", f"{end:02}:30", zone, days)
-    actual_opening = opening(schedule, now, cutover=False)
-    assert actual_opening.changes is not None
-    assert now < actual_opening.changes <= now + timedelta(days=8, hours=1)
-    assert opening(schedule, actual_opening.changes - timedelta(microseconds=1), cutover=False).open == actual_opening.open
-    if not actual_opening.open:
-        assert opening(schedule, actual_opening.changes, cutover=False).open
+    opening_hours = opening(schedule, now, cutover=False)
+    assert opening_hours.changes is not None
+    assert now < opening_hours.changes <= now + timedelta(days=8, hours=1)
+    assert opening(schedule, opening_hours.changes - timedelta(microseconds=1), cutover=False).open == opening_hours.open
+    if not opening_hours.open:
+        assert opening(schedule, opening_hours.changes, cutover=False).open
 
 
 def test_what_is_wrong_is_said() -> None:
