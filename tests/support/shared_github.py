@@ -58,10 +58,10 @@ class JoinedGitHub:
     def writes(self, value: bool) -> None:
         self._call("allow_writes", value=value)
 
-    def _call(self, name: str, **arguments: object) -> Any:
+    def _call(self, method: str, **arguments: object) -> Any:
         connection = HTTPConnection(self._address, timeout=30)
         try:
-            connection.request("POST", "/", json.dumps([name, arguments]))
+            connection.request("POST", "/", json.dumps([method, arguments]))
             return json.loads(connection.getresponse().read())
         finally:
             connection.close()
