@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from landfall.engine.model.options import Options
+from landfall.engine.model.options import Options, Policies
 from landfall.engine.model.plan import Plan
 from tests.support import engine as run
 from tests.support.servers import PostgreSql
@@ -55,6 +55,44 @@ def test_functions_find_others_by_the_search_path(pg15: PostgreSql, fresh: str, 
     replace(move, options=replace(move.options, schemas=(schema,))).run()
     with pg15.connect(fresh) as target:
         assert target.execute("SELECT id,name,plain,(SELECT c FROM cleaned) FROM t").fetchall() == [(1, "x", True, True)]
+
+
+_ORPHANS = """
+CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext;
+CREATE TABLE parent (id integer PRIMARY KEY, a integer, b integer, word ext.citext UNIQUE, UNIQUE (a, b));
+CREATE TABLE heir () INHERITS (parent);
+CREATE TABLE split (id integer PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE split_1 PARTITION OF split FOR VALUES FROM (0) TO (9);
+CREATE TABLE parts (id integer, up integer CONSTRAINT of_partitions REFERENCES parent) PARTITION BY RANGE (id);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (9);
+CREATE TABLE child (
+  id integer PRIMARY KEY, up bigint CONSTRAINT plain REFERENCES parent, self integer CONSTRAINT self REFERENCES child,
+  a integer, b integer, CONSTRAINT whole FOREIGN KEY (a, b) REFERENCES parent (a, b) MATCH FULL,
+  word ext.citext CONSTRAINT word REFERENCES parent (word), part integer CONSTRAINT to_partitions REFERENCES split,
+  old integer, c integer, d integer, CONSTRAINT partly FOREIGN KEY (c, d) REFERENCES parent (a, b));
+SET session_replication_role = replica;
+INSERT INTO parent VALUES (1, 1, 1, 'Word'); INSERT INTO heir VALUES (2, 2, 2, 'heir'); INSERT INTO split VALUES (3); INSERT INTO parts VALUES (1, 1), (2, 7);
+INSERT INTO child VALUES (1, 1, 1, 1, 1, 'wORD', 3, 1, 1, 1), (2, 2, 9, 1, NULL, NULL, NULL, 7, 1, NULL), (3, 3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1);
+ALTER TABLE child ADD CONSTRAINT old FOREIGN KEY (old) REFERENCES parent NOT VALID;
+"""
+
+
+def test_rows_without_a_parent_are_found_though_their_key_is_valid(pg15: PostgreSql, fresh: str) -> None:
+    _filled(pg15, f"{fresh}s", _ORPHANS)
+    _filled(pg15, fresh, "CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext")
+    move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh), Options(schemas=("public",)))
+    blocked = {r.affected: r.description for r in move.plan().blockers}
+    assert blocked == {
+        "public.child.plain": "2 rows have no parent in parent",
+        "public.child.self": "1 row has no parent in child",
+        "public.child.whole": "1 row has no parent in parent",
+        "public.parts.of_partitions": "1 row has no parent in parent",
+    }
+    kept = replace(move, options=replace(move.options, policies=Policies(orphans="NotValid"))).plan()
+    assert _blockers(kept) == [("Orphans", "public.parts.of_partitions")]
+    replace(move, options=replace(move.options, policies=Policies(orphans="NotValid"), exclude_tables=("parts*",))).run()
+    with pg15.connect(fresh) as target:
+        unvalidated = "SELECT conname FROM pg_constraint WHERE contype='f' AND conparentid=0 AND NOT convalidated ORDER BY 1"
+        assert [name for (name,) in target.execute(unvalidated)] == ["old", "plain", "self", "whole"]
 
 
 def test_an_index_over_a_function_without_schemas_is_refused_where_it_cannot_be_built(

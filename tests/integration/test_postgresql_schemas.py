@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,23 +10,31 @@ from pathlib import Path
 import pytest
 
 from landfall.engine.errors import TargetInTheWayError, WrittenSinceError
+from landfall.engine.model.fingerprint import table_digest
 from landfall.engine.model.options import OnExisting, Options, TargetSchemas
 from landfall.engine.model.plan import Plan
+from landfall.engine.planning.planner import changed_objects
 from landfall.engine.run.rollback import roll_back, tidy
+from landfall.engine.sources.registry import engine_of
 from landfall.engine.sources.run_key import run_key
 from tests.support import engine as run
 from tests.support.servers import PostgreSql
 
 
-def _plan(server: PostgreSql, fresh: str, script: str, *schemas: str, target: str = "public") -> Plan:
+def _plan(
+    server: PostgreSql,
+    fresh: str,
+    script: str,
+    *schemas: str,
+    target: str = "public",
+    into: TargetSchemas = TargetSchemas.MERGE,
+) -> Plan:
     with server.connect(server.database(f"{fresh}s")) as connection:
         connection.execute(script.encode())
     with server.connect(server.database(fresh)) as connection:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {target}".encode())
     move = run.Move(run.postgresql(server, f"{fresh}s"), run.postgresql(server, fresh))
-    return replace(
-        move, options=replace(move.options, schemas=schemas, target_schema=target, target_schemas=TargetSchemas.MERGE)
-    ).plan()
+    return replace(move, options=replace(move.options, schemas=schemas, target_schema=target, target_schemas=into)).plan()
 
 
 def _risks(plan: Plan) -> set[tuple[str, str, str]]:
@@ -265,3 +274,71 @@ def test_a_schema_that_appears_stops_the_cutover_and_a_cancelled_run_leaves_noth
     plan = move.again().plan()
     assert {(r.kind, r.affected) for r in plan.blockers} == {("TargetInTheWay", "b.t"), ("TargetInTheWay", "b.kind")}
     target.close()
+
+
+_SPREAD = """
+    CREATE SCHEMA parts; CREATE SCHEMA z;
+    CREATE TABLE z.event (id integer, at date, kind text, PRIMARY KEY (id, at, kind)) PARTITION BY RANGE (at); CREATE INDEX by_kind ON z.event (kind);
+    CREATE TABLE parts.event_1 PARTITION OF z.event FOR VALUES FROM ('2024-01-01') TO ('2024-02-01');
+    CREATE TABLE parts.event_2 PARTITION OF z.event FOR VALUES FROM ('2024-02-01') TO ('2024-03-01') PARTITION BY LIST (kind);
+    CREATE TABLE z.event_2_x PARTITION OF parts.event_2 FOR VALUES IN ('x');
+    CREATE TABLE z.base (id integer PRIMARY KEY); CREATE TABLE parts.heir (more integer) INHERITS (z.base);
+    CREATE TABLE z.ref (id integer PRIMARY KEY, e integer, at date, kind text, FOREIGN KEY (e, at, kind) REFERENCES z.event);
+    INSERT INTO z.event VALUES (1, '2024-01-05', 'y'), (2, '2024-02-05', 'x'); INSERT INTO z.base VALUES (1); INSERT INTO parts.heir VALUES (2, 3);
+    INSERT INTO z.ref VALUES (1, 1, '2024-01-05', 'y'), (2, 2, '2024-02-05', 'x');
+"""
+
+
+@pytest.mark.parametrize(
+    ("into", "risks", "parent", "part"),
+    [
+        (TargetSchemas.MERGE, {("high", "SchemasMerged", "parts, z"), ("info", "Inheritance", "heir")}, "public", "public"),
+        (TargetSchemas.PRESERVE, {("info", "Inheritance", "heir")}, "z", "parts"),
+    ],
+)
+def test_partitions_and_heirs_are_attached_to_tables_of_another_schema(
+    pg15: PostgreSql, fresh: str, into: TargetSchemas, risks: set[tuple[str, str, str]], parent: str, part: str
+) -> None:
+    assert _risks(_plan(pg15, fresh, _SPREAD, "parts", "z", into=into)) == risks
+    move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh))
+    replace(move, options=replace(move.options, schemas=("parts", "z"), target_schemas=into)).run()
+    with pg15.connect(fresh) as target:
+        target.execute(f"SET search_path={parent}".encode())
+        counts = "SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM base), (SELECT count(*) FROM ONLY base), (SELECT count(*) FROM ref)"
+        assert target.execute(counts.encode()).fetchone() == (2, 2, 1, 2)
+        parents = f"'event'::regclass,'{part}.event_2'::regclass,'base'::regclass,'by_kind'::regclass"
+        below = "SELECT count(*) FROM pg_inherits WHERE inhparent IN (" + parents + ")"
+        assert target.execute(below.encode()).fetchone() == (6,)
+
+
+def test_a_stored_plan_with_an_heir_of_another_schema_is_still_that_of_its_source(pg15: PostgreSql, fresh: str) -> None:
+    plan = _plan(pg15, fresh, _SPREAD, "parts", "z")
+    options = Options(schemas=("parts", "z"), target_schemas=TargetSchemas.MERGE)
+    now = engine_of("PostgreSQL").catalog(run.postgresql(pg15, f"{fresh}s"), options)
+    heir = next(t for t in now.tables if t.name == "heir")
+    before = json.loads(plan.fingerprint) | {"parts.heir": table_digest(replace(heir, parent_schemas=()))}
+    assert changed_objects(replace(plan, fingerprint=json.dumps(before)), now, options) == ()
+
+
+@pytest.mark.parametrize("into", TargetSchemas)
+def test_rows_of_a_migrated_table_in_a_schema_that_is_not_migrated_are_named(
+    pg15: PostgreSql, fresh: str, into: TargetSchemas
+) -> None:
+    above = _plan(pg15, fresh, _SPREAD, "z", into=into)
+    assert _risks(above) == {
+        ("high", "RowsElsewhere", "parts"),
+        ("high", "Partition", "z.event_2_x"),
+        ("info", "OtherSchema", "parts"),
+        ("blocker", "Orphans", "z.ref.ref_e_at_kind_fkey"),
+    }
+    (told,) = (r.description for r in above.risks if r.kind == "RowsElsewhere")
+    assert told.endswith("event_1 (a partition of event), event_2 (a partition of event), heir (inherits from base)")
+    below = _plan(pg15, fresh, _SPREAD, "parts", into=into)
+    assert _risks(below) == {
+        ("high", "Partition", "parts.event_1"),
+        ("high", "Partition", "parts.event_2"),
+        ("high", "Inheritance", "parts.heir"),
+        ("info", "Inheritance", "heir"),
+        ("info", "OtherSchema", "z"),
+        ("high", "RowsElsewhere", "z"),
+    }

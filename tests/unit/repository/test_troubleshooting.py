@@ -57,16 +57,24 @@ def _said(tree: ast.AST) -> set[str]:
     return texts
 
 
+def _trees() -> list[ast.Module]:
+    files = [file for room in _ROOMS for file in (_ROOT / "operator" / "landfall" / room).rglob("*.py")]
+    return [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+
+
+def _kinds_of_objects() -> set[str]:
+    """Objects that a source names and nobody migrates; the plan spells their kinds as one word."""
+    calls = [node for tree in _trees() for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    first = [c.args[0] for c in calls if isinstance(c.func, ast.Name) and c.func.id == "SourceObject"]
+    kinds = [one.value for one in first if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return {"".join(word.capitalize() for word in kind.split()) for kind in kinds}
+
+
 def words() -> set[str]:
     """All of them."""
-    files = [file for room in _ROOMS for file in (_ROOT / "operator" / "landfall" / room).rglob("*.py")]
     unfit = (Violation.MISSING, Violation.OVERSIZED, Violation.OVERLONG, Violation.NOT_LISTED, Violation.NOT_SO_WRITTEN)
     violations = {violation.value[0].upper() + violation.value[1:] for violation in unfit}
-    return (
-        violations
-        | set(REASONS)
-        | {word for file in files for word in _said(ast.parse(file.read_text(encoding="utf-8"))) if word} - _OTHERS
-    )
+    return violations | set(REASONS) | {word for tree in _trees() for word in _said(tree) if word} - _OTHERS
 
 
 def test_every_reason_is_explained() -> None:
@@ -81,4 +89,4 @@ def test_nothing_is_explained_that_nobody_says() -> None:
         for word in re.findall(r"`([A-Z][a-zA-Z]+)`", line.split("|")[1])
     }
     assert len(explained) > 100
-    assert sorted(explained - words()) == []
+    assert sorted(explained - words() - _kinds_of_objects()) == []

@@ -104,7 +104,11 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A reference to another table of the source."""
+    """A reference to another table of the source.
+
+    `operators`: with which operators the source compares the columns of the parent with its own; where there are none, with `=`. One
+    that the credential may not use is empty.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -114,6 +118,7 @@ class ForeignKey:
     on_update: str = "NO ACTION"
     on_delete: str = "NO ACTION"
     definition: str = ""
+    operators: tuple[str, ...] = ()
 
     def columns_in(self, parent: Table) -> tuple[str, ...]:
         """The columns of the referenced table; those of its primary key where the definition names none."""
@@ -141,7 +146,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table that holds rows, or a partitioned parent. `rows` and `bytes` are the catalog's estimates."""
+    """A table that holds rows, or a partitioned parent. `rows` and `bytes` are the catalog's estimates.
+
+    `parent_schemas`: those of the tables that it is a partition of or inherits from, where one of them is not in its own schema.
+    """
 
     schema: str
     name: str

@@ -85,7 +85,7 @@ def table_digest(table: Table) -> str:
     return _digest(_steady(table))
 
 
-_UNSTEADY = frozenset({"rows", "bytes", "next_value", "of", "role", "severity", "advice", "note_severity", "folded"})
+_UNSTEADY = frozenset({"rows", "bytes", "next_value", "of", "role", "severity", "advice", "note_severity", "folded", "operators"})
 
 
 def _steady(value: object) -> object:

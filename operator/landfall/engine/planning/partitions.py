@@ -10,19 +10,26 @@ from landfall.engine.planning.tables import Draft
 def into_parents(draft: Draft, table: Table, planned: TablePlan) -> None:
     """Add the statements that attach a table to those that it is a partition of or inherits from."""
     ddl, name = draft.target.ddl, planned.target
-    if table.partition_of:
-        parent = table.parents[0]
-        if parent not in draft.names:
-            text = f"it is a partition of {'.'.join(parent)}, which is not part of this migration; it becomes a table of its own"
-            advice = "Migrate that table as well, or approve the plan."
-            draft.add_risk(Severity.HIGH, "Partition", planned.label, text, advice)
-            return
-        attach = ddl.attach_partition(draft.names[parent], name, table.bound, elsewhere(draft, table.schema, parent[0]))
-        draft.add_statement(Stage.KEYS, "partition", name, name, attach, essential=True)
-        return
     for parent in table.parents:
-        sql = ddl.inherit(name, draft.names.get(parent, parent[1]), elsewhere(draft, table.schema, parent[0]))
-        draft.add_statement(Stage.KEYS, "inheritance", name, name, sql)
+        above = draft.names.get(parent)
+        if above is None:
+            _without_parent(draft, table, planned.label, ".".join(parent))
+            continue
+        schema = elsewhere(draft, table.schema, parent[0])
+        if table.partition_of:
+            attach = ddl.attach_partition(above, name, table.bound, schema)
+            draft.add_statement(Stage.KEYS, "partition", name, name, attach, essential=True)
+        else:
+            draft.add_statement(Stage.KEYS, "inheritance", name, name, ddl.inherit(name, above, schema))
+
+
+def _without_parent(draft: Draft, table: Table, label: str, parent: str) -> None:
+    alone = f"{parent}, which is not part of this migration, and becomes a table of its own"
+    advice = "Migrate that table as well, or approve the plan: queries of that table will not find these rows."
+    if table.partition_of:
+        draft.add_risk(Severity.HIGH, "Partition", label, f"it is a partition of {alone}", advice)
+    else:
+        draft.add_risk(Severity.HIGH, "Inheritance", label, f"it inherits from {alone}", advice)
 
 
 def elsewhere(draft: Draft, schema: str, other: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from landfall.engine.model.catalog import ForeignKey, Index, SourceObject, Table
+from landfall.engine.model.catalog import Index, SourceObject, Table
 from landfall.engine.model.fingerprint import excluded, selected
 from landfall.engine.model.mapping import Violation
 from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, TablePlan
 from landfall.engine.planning import privileges
 from landfall.engine.planning.defaults import add_defaults
+from landfall.engine.planning.foreign_keys import foreign_key
 from landfall.engine.planning.partitions import elsewhere, into_parents
 from landfall.engine.planning.tables import NULL_ADVICE, Draft, column_traits, ignores_case
 from landfall.engine.targets.engine import Translated
@@ -39,7 +40,9 @@ def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
     for index in table.indexes:
         if draft.native:
             alone = table.kind == "table" and not table.partition_of and not table.inherits
-            _native_index(draft, planned, index, f"{planned.label}.{index.name}", alone=alone)
+            attached = all(parent in draft.names for parent in table.parents)
+            known = index if attached else replace(index, attach_to="", attach_schema="")
+            _native_index(draft, planned, known, f"{planned.label}.{index.name}", alone=alone)
         else:
             _index(draft, table, planned, index)
     into_parents(draft, table, planned)
@@ -51,7 +54,7 @@ def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
             _touch(draft, planned, mine)
     for at, key in enumerate(table.foreign_keys):
         orphans = draft.profile.orphans.get((table.schema, table.name, at), 0)
-        _foreign_key(draft, table, planned, key, orphans)
+        foreign_key(draft, table, planned, key, orphans)
 
 
 def _create(draft: Draft, table: Table, planned: TablePlan) -> None:
@@ -309,51 +312,6 @@ def _touch(draft: Draft, planned: TablePlan, column: ColumnPlan) -> None:
     draft.add_statement(Stage.PREPARE, "function", name, planned.target, ddl.touch_function(name, column.target, ddl.now(column)))
     sql = ddl.touch_trigger(name, planned.target, name)
     draft.add_statement(Stage.LAST, "trigger", name, planned.target, sql, describes=f"{planned.label}.{column.source}")
-
-
-def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey, orphans: int) -> None:
-    label = f"{planned.label}.{key.name or '_'.join(key.columns)}"
-    parent = draft.catalog.referenced(table, key)
-    target = draft.names.get((parent.schema, parent.name)) if parent else None
-    if parent is None or target is None:
-        draft.add_risk(
-            Severity.HIGH,
-            "ForeignKey",
-            label,
-            f"it points at {key.ref_table}, which is not part of this migration",
-            "Migrate that table as well, or approve the plan without this key.",
-        )
-        return
-    spelled, ddl = draft.spelled, draft.target.ddl
-    name = key.name
-    if not key.definition:
-        name = draft.constraint(planned.target, spelled(key.name or f"{planned.target}_{'_'.join(key.columns)}_fkey"))
-    others = key.columns_in(parent)
-    clause = ddl.foreign_key_clause(key, [spelled(c) for c in key.columns], target, [spelled(c) for c in others])
-    partitioned = table.kind == "partitioned"
-    sql = ddl.add_constraint(planned.target, name, clause, unvalidated=not (partitioned and key.validated) and key.enforced)
-    draft.add_statement(Stage.KEYS, "foreign key", name, planned.target, sql, describes=label)
-    if orphans:
-        _orphans(draft, label, key.ref_table, orphans)
-    elif not key.validated:
-        word = "NOT VALID" if key.enforced else "NOT ENFORCED"
-        text = f"the source does not check it for the rows that are there ({word}), and neither does the target"
-        draft.add_risk(Severity.INFO, "Unvalidated", label, text, "Correct the rows later, then VALIDATE the constraint.")
-    elif not partitioned:
-        sql = ddl.validate_constraint(planned.target, name)
-        draft.add_statement(Stage.KEYS, "validation", name, planned.target, sql, describes=label)
-
-
-def _orphans(draft: Draft, label: str, parent: str, count: int) -> None:
-    """Rows without a parent row: a blocker, or by policy a key that is not validated."""
-    if draft.options.policies.orphans == "NotValid":
-        text = f"{counted(count, 'row', 'have')} no parent in {parent}; the key is added NOT VALID and holds for new rows only"
-        draft.add_risk(Severity.HIGH, "Orphans", label, text, "Correct the rows later, then VALIDATE the constraint.")
-        return
-    text = f"{counted(count, 'row', 'have')} no parent in {parent} (values are compared exactly)"
-    draft.add_risk(
-        Severity.BLOCKER, "Orphans", label, text, "Correct the rows in the source, or set spec.data.policies.orphans: NotValid."
-    )
 
 
 # -- the rest of the schema -------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from landfall.engine.model.key_span import Span
 from landfall.engine.model.mapping import Probe, Violation
 from landfall.engine.model.options import Options
 from landfall.engine.planning.tables import SourceProfile
+from landfall.engine.prepare.orphans import count_orphans
 from landfall.engine.sources.base import Reader, Screening, Source
-from landfall.engine.sources.engine import Dialect, ScreeningDialect, SourceEngine
+from landfall.engine.sources.engine import ScreeningDialect, SourceEngine
 from landfall.engine.sources.registry import engine_of
 
 MoreProbes = Mapping[tuple[str, str], Sequence[tuple[str, Probe]]]
@@ -77,7 +78,9 @@ def profile(  # noqa: C901  the thread body is inside
         worker.join()
     if failures:
         raise failures[0]
-    return SourceProfile(counted.rows, counted.largest, counted.violations, _orphans(source, catalog, chosen))
+    return SourceProfile(
+        counted.rows, counted.largest, counted.violations, count_orphans(source, catalog, selected(catalog, options))
+    )
 
 
 @contextlib.contextmanager
@@ -91,44 +94,6 @@ def _naming(table: Table) -> Iterator[None]:
         message = f"table {table.schema}.{table.name} cannot be read: {error.message}"
         advice = "Read it with a client of the source and repair it there, or exclude it with spec.data.source.excludeTables."
         raise UnreadableTableError(message, advice=advice) from error
-
-
-def _orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[tuple[str, str, int], int]:
-    """Rows whose foreign key has no parent if values are compared exactly, as the target does. A source that compares in the same way has none."""
-    found: dict[tuple[str, str, int], int] = {}
-    engine = engine_of(catalog.engine)
-    if engine.capabilities.speaks_target_sql:
-        return found
-    dialect = engine.dialect
-    moved = {(t.schema, t.name) for t in chosen}
-    reader = source.reader()
-    try:
-        for table in chosen:
-            for at, key in enumerate(table.foreign_keys):
-                parent = catalog.referenced(table, key)
-                if parent is None or (parent.schema, parent.name) not in moved:
-                    continue
-                others = key.columns_in(parent)
-                if len(others) != len(key.columns):
-                    continue
-                count = reader.rows(_orphan_query(dialect, table, parent, key.columns, others))[0][0]
-                if int(count or 0):
-                    found[(table.schema, table.name, at)] = int(count or 0)
-    finally:
-        reader.close()
-    return found
-
-
-def _orphan_query(dialect: Dialect, table: Table, parent: Table, columns: Sequence[str], others: Sequence[str]) -> str:
-    """The join compares as the source does; rows that match only without regard to case or accents count as orphans, too."""
-    pairs = [(f"c.{dialect.name(c)}", f"p.{dialect.name(o)}") for c, o in zip(columns, others, strict=True)]
-    joined = " AND ".join(f"{p}={c}" for c, p in pairs)
-    filled = " AND ".join(f"{c} IS NOT NULL" for c, _ in pairs)
-    loose = " OR ".join(f"{dialect.as_bytes(p)}<>{dialect.as_bytes(c)}" for c, p in pairs)
-    return (
-        f"SELECT COUNT(*) FROM {dialect.table_name(table)} c LEFT JOIN {dialect.table_name(parent)} p ON {joined}"
-        f" WHERE {filled} AND ({pairs[0][1]} IS NULL OR {loose})"
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ def catalog(control: Control, options: Options) -> Catalog:
             called_extensions=tuple(r[0] for r in control.rows(_CALLED, list(schemas))),
             problems=reader.problems(),
             features=reader.features([t for t in tables if not excluded(t.name, options.exclude_tables)]),
+            former=() if apart else tuple(replace(t, parent_schemas=()) for t in tables if t.inherits and t.parent_schemas),
             apart=apart,
             qualified=_qualified(control, list(schemas), tables) if apart else (),
         )
@@ -130,7 +131,7 @@ class _Reader:
         ):
             above = parents.get(oid, [])
             partition_of = above[0][0] if bound and above else ""
-            elsewhere = (self._apart or bool(bound)) and any(a[1] != schema for a in above)
+            elsewhere = any(a[1] != schema for a in above)
             made.append(
                 Table(
                     schema=schema,
@@ -228,8 +229,10 @@ def _index(row: Cells, *, apart: bool) -> Index:
 
 
 def _foreign_key(row: Cells) -> ForeignKey:
-    name, _, definition, schema, table, columns, others = row
-    return ForeignKey(name, tuple(columns), schema or "", table or "", tuple(others), definition=definition)
+    name, _, definition, schema, table, columns, others, operators = row
+    return ForeignKey(
+        name, tuple(columns), schema or "", table or "", tuple(others), definition=definition, operators=tuple(operators)
+    )
 
 
 _TABLES = (
@@ -275,7 +278,9 @@ _CONSTRAINTS = (
     "SELECT k.conrelid,k.conname,k.contype::text,pg_get_constraintdef(k.oid,true),fn.nspname,f.relname,"
     " ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(n,o) JOIN pg_attribute a ON a.attrelid=k.conrelid"
     " AND a.attnum=u.n ORDER BY o),ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(n,o) JOIN pg_attribute a"
-    " ON a.attrelid=k.confrelid AND a.attnum=u.n ORDER BY o) FROM pg_constraint k"
+    " ON a.attrelid=k.confrelid AND a.attnum=u.n ORDER BY o),ARRAY(SELECT CASE WHEN"
+    " has_schema_privilege(s.oid,'USAGE') THEN format('OPERATOR(%%I.%%s)',s.nspname,p.oprname) ELSE '' END FROM unnest(k.conpfeqop)"
+    " WITH ORDINALITY u(n,o) JOIN pg_operator p ON p.oid=u.n JOIN pg_namespace s ON s.oid=p.oprnamespace ORDER BY o) FROM pg_constraint k"
     " JOIN pg_class c ON c.oid=k.conrelid JOIN pg_namespace n ON n.oid=c.relnamespace LEFT JOIN pg_class f ON f.oid=k.confrelid"
     " LEFT JOIN pg_namespace fn ON fn.oid=f.relnamespace WHERE n.nspname=ANY(%s) AND (k.contype='c' OR k.contype='f'"
     " AND k.conparentid=0 OR k.contype='n' AND NOT k.convalidated) ORDER BY k.conrelid,k.conname"

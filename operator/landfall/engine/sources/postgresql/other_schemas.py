@@ -17,7 +17,15 @@ def other_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
         text = f"migrated objects use objects of schema {schema}, which is not migrated: {listed}"
         advice = f"Add {schema} to spec.data.source.schemas, or create these objects in schema {schema} of the target."
         found.append(SourceObject("other schema", schema, detail=text, severity="info", advice=advice))
-    return found
+    return [*found, *(_below(*row) for row in control.rows(_BELOW, schemas, schemas))]
+
+
+def _below(schema: str, children: list[str]) -> SourceObject:
+    """Rows that queries of migrated tables find on the source, and not on the target."""
+    listed = ", ".join(children[:_SHOWN]) + (f" and {len(children) - _SHOWN} more" if len(children) > _SHOWN else "")
+    text = f"rows that belong to migrated tables are not migrated, because they are in tables of schema {schema}: {listed}"
+    advice = f"Add {schema} to spec.data.source.schemas."
+    return SourceObject("rows elsewhere", schema, detail=text, severity="high", advice=advice)
 
 
 _NOT_OF_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid={0} AND x.objid={1} AND x.deptype='e')"
@@ -35,4 +43,12 @@ _OUTSIDE = (
     "collnamespace FROM pg_collation UNION ALL SELECT 'pg_operator'::regclass,oid,oprnamespace FROM pg_operator) o ON o.classid=u.refclassid"
     " AND o.oid=u.refobjid JOIN pg_namespace n ON n.oid=o.schema WHERE NOT n.nspname=ANY(%s) AND n.nspname !~ '^pg_'"
     " AND n.nspname<>'information_schema' GROUP BY n.nspname ORDER BY 1"
+)
+_BELOW = (
+    "SELECT n.nspname::text,array_agg(c.relname||CASE WHEN c.relispartition THEN ' (a partition of ' ELSE ' (inherits from ' END||p.relname||')'"
+    " ORDER BY c.relname) FROM pg_inherits h JOIN pg_class c ON c.oid=h.inhrelid JOIN pg_namespace n ON n.oid=c.relnamespace"
+    " JOIN pg_class p ON p.oid=h.inhparent JOIN pg_namespace s ON s.oid=p.relnamespace WHERE s.nspname=ANY(%s) AND NOT n.nspname=ANY(%s)"
+    " AND c.relkind IN ('r','p') AND "
+    + _NOT_OF_EXTENSION.format("'pg_class'::regclass", "c.oid")
+    + " GROUP BY n.nspname ORDER BY 1"
 )
