@@ -107,6 +107,15 @@ def test_what_is_not_migrated_is_named(server: PostgreSql, fresh: str) -> None:
     ):
         assert words in told, words
     assert {r.severity for r in plan.risks if r.kind == "LargeObject"} == {Severity.HIGH}
+    extensions = {
+        (r.severity, r.affected, r.description.rpartition(": ")[2])
+        for r in plan.risks
+        if r.kind in {"ExtensionData", "ExtensionPrivilege"}
+    }
+    assert extensions == {
+        (Severity.HIGH, "citext", "2 rows in elsewhere_kept.jobs"),
+        (Severity.MEDIUM, "citext", "elsewhere_kept.citextin(pg_catalog.cstring)"),
+    }
 
 
 def _named(name: str, told: str) -> bool:

@@ -7,6 +7,7 @@ from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.sources.postgresql.bare_names import bare_names
 from landfall.engine.sources.postgresql.definitions import aggregates, collations
+from landfall.engine.sources.postgresql.extension_state import extension_state
 from landfall.engine.sources.postgresql.merged_schemas import merged_schemas
 from landfall.engine.sources.postgresql.other_schemas import other_schemas
 from landfall.engine.sources.postgresql.privileges import privileges
@@ -21,7 +22,7 @@ def objects(control: Control, schemas: list[str]) -> tuple[SourceObject, ...]:
     """Types, sequences, functions, triggers, policies, rules and statistics, in an order that mostly works."""
     found = [*objects_within(control, schemas), *privileges(control, schemas)]
     found += [*bare_names(control, schemas), *merged_schemas(control, schemas), *other_schemas(control, schemas)]
-    return (*found, *unmoved(control, schemas))
+    return (*found, *unmoved(control, schemas), *extension_state(control))
 
 
 def objects_within(control: Control, schemas: list[str]) -> list[SourceObject]:
@@ -33,7 +34,8 @@ def objects_within(control: Control, schemas: list[str]) -> list[SourceObject]:
 
 def risks_apart(control: Control, schemas: list[str]) -> list[SourceObject]:
     """What is not migrated of schemas that stay apart, and what would fail because of other schemas."""
-    return [*bare_names(control, schemas), *other_schemas(control, schemas), *unmoved(control, schemas)]
+    found = [*bare_names(control, schemas), *other_schemas(control, schemas), *unmoved(control, schemas)]
+    return [*found, *extension_state(control)]
 
 
 def free_objects(control: Control, schemas: list[str]) -> list[SourceObject]:

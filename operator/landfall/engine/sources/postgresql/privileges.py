@@ -49,7 +49,7 @@ def schema_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
         schema, role, right, grantable = row
         sql = f"GRANT {right} ON SCHEMA {quoted(schema)} TO {quoted(role) if role else _PUBLIC}"
         definition = sql + (" WITH GRANT OPTION" if grantable else "")
-        found.append(replace(_right_on_schema(row), definition=definition, role=role or _PUBLIC, within=schema))
+        found.append(replace(_right_on_schema((schema, role or _PUBLIC, right, grantable)), definition=definition, within=schema))
     return [*found, *_default_privileges(control, schemas)]
 
 
@@ -73,6 +73,10 @@ def _grant(row: Cells) -> SourceObject:
 def _right_on_schema(row: Cells) -> SourceObject:
     schema, role, right, grantable = row
     tail = " WITH GRANT OPTION" if grantable else ""
+    if not role:
+        text = f"every role has {right} on schema {schema} of the source; rights on the target schema are not changed"
+        advice = f"GRANT {right} ON the target schema TO PUBLIC if roles depend on it."
+        return SourceObject("schema privilege", schema, signature=f" ({right})", detail=text, severity="medium", advice=advice)
     return SourceObject(
         "schema privilege", schema, signature=f" ({right})", role=role, detail=right, severity="medium", advice=tail
     )
