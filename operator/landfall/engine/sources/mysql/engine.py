@@ -10,6 +10,7 @@ from sqlglot import TokenType
 
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
+from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
@@ -20,6 +21,7 @@ from landfall.engine.sources.keyed_dialect import KeyedDialect
 from landfall.engine.sources.mysql import canonical
 from landfall.engine.sources.mysql import catalog as mysql_catalog
 from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.mysql.defaults import default_value
 from landfall.engine.sources.mysql.fence import MOST_FENCED_TABLES
 from landfall.engine.sources.mysql.functions import FUNCTIONS
 from landfall.engine.sources.mysql.object_classes import OBJECT_CLASSES
@@ -54,6 +56,9 @@ class _Dialect(KeyedDialect):
 
     def table_name(self, table: Table | TablePlan) -> str:
         return mysql.table_name(table)
+
+    def default_value(self, text: str) -> DefaultValue | None:
+        return default_value(text)
 
     def text(self, value: str, kind: ColumnType) -> str:
         return f"HEX({value})" if kind.name in mysql.BLOBS else self.cast_text(value)
