@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from landfall.engine.model.options import Options, Policies
+from landfall.engine.model.options import OnExisting, Options, Policies, TargetSchemas
 from landfall.engine.model.plan import Plan
 from tests.support import engine as run
 from tests.support.servers import PostgreSql
@@ -93,6 +93,29 @@ def test_rows_without_a_parent_are_found_though_their_key_is_valid(pg15: Postgre
     with pg15.connect(fresh) as target:
         unvalidated = "SELECT conname FROM pg_constraint WHERE contype='f' AND conparentid=0 AND NOT convalidated ORDER BY 1"
         assert [name for (name,) in target.execute(unvalidated)] == ["old", "plain", "self", "whole"]
+
+
+@pytest.mark.parametrize(("into", "at", "of"), [(TargetSchemas.MERGE, "public", "public"), (TargetSchemas.PRESERVE, "a", "B")])
+def test_views_that_hide_a_table_behind_a_query_of_its_name_read_the_new_table(
+    pg15: PostgreSql, fresh: str, into: TargetSchemas, at: str, of: str
+) -> None:
+    query = f"WITH t AS (SELECT id FROM {at}.t WHERE id < 3), w AS (SELECT id FROM {at}.t) SELECT t.id, 'it''s {at}.t \\ ' AS n FROM t, w"
+    schemas = (
+        f'CREATE SCHEMA IF NOT EXISTS {at}; CREATE SCHEMA IF NOT EXISTS "{of}"; CREATE TABLE {at}.t (id integer PRIMARY KEY);'
+    )
+    views = f'CREATE VIEW "{of}".v AS {query}; CREATE MATERIALIZED VIEW "{of}".m AS {query}'
+    _filled(pg15, f"{fresh}s", f"{schemas} INSERT INTO {at}.t VALUES (1), (2), (3); {views}")
+    _filled(pg15, fresh, f"{schemas} INSERT INTO {at}.t VALUES (7)")
+    move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh))
+    replaced = replace(move.options, on_existing=OnExisting.REPLACE, schemas=tuple(dict.fromkeys((at, of))), target_schemas=into)
+    replace(move, options=replaced).run()
+    with pg15.connect(f"{fresh}s") as source, pg15.connect(fresh) as target:
+        target.execute(f'REFRESH MATERIALIZED VIEW "{of}".m'.encode())
+        for name in (f'"{of}".v', f'"{of}".m'):
+            rows = f"SELECT id, n FROM {name} ORDER BY 1"
+            assert target.execute(rows.encode()).fetchall() == source.execute(rows.encode()).fetchall()
+            printed = f"SELECT pg_get_viewdef('{name}'::regclass)".encode()
+            assert target.execute(printed).fetchone() == source.execute(printed).fetchone()
 
 
 def test_an_index_over_a_function_without_schemas_is_refused_where_it_cannot_be_built(

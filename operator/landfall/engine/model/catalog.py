@@ -196,9 +196,13 @@ class Table:
         raise KeyError(name)
 
 
+OWN_SCHEMA = '"landfall:own schema".'
+"""In a query of a view: the schema that the view is created in, where a name without a schema would mean something else."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view with its query in the source's SQL."""
+    """A view with its query in the source's SQL, which may have `OWN_SCHEMA` in it."""
 
     schema: str
     name: str

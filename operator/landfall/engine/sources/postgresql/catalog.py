@@ -31,6 +31,7 @@ from landfall.engine.model.identifiers import quoted, search_path
 from landfall.engine.model.options import Options
 from landfall.engine.sources.postgresql.fence import CREATABLE
 from landfall.engine.sources.postgresql.objects import objects, objects_within, risks_apart
+from landfall.engine.sources.postgresql.own_schema import hidden_names, own_schema
 from landfall.engine.sources.postgresql.privileges import privileges_within, schema_objects
 
 _OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
@@ -68,7 +69,7 @@ def catalog(control: Control, options: Options) -> Catalog:
             features=reader.features([t for t in tables if not excluded(t.name, options.exclude_tables)]),
             former=() if apart else tuple(replace(t, parent_schemas=()) for t in tables if t.inherits and t.parent_schemas),
             apart=apart,
-            qualified=_qualified(control, list(schemas), tables) if apart else (),
+            qualified=_qualified(control, list(schemas), tables, views) if apart else (),
         )
 
 
@@ -88,12 +89,19 @@ def _joined(parts: Sequence[_Part]) -> _Part:
     return tuple(chain(*tables)), tuple(chain(*views)), tuple(chain(*found))
 
 
-def _qualified(control: Control, schemas: list[str], tables: Sequence[Table]) -> tuple[tuple[str, str], ...]:
-    """The names that definitions write with their schema: those of several schemas, and those of parents in another schema."""
+def _qualified(
+    control: Control, schemas: list[str], tables: Sequence[Table], views: Sequence[View]
+) -> tuple[tuple[str, str], ...]:
+    """The names that definitions write with their schema.
+
+    They are those of several schemas, those of parents in another schema, and those that a WITH query of a view hides.
+    """
     found = set(control.rows(_SHARED, *[schemas] * _SHARED.count("%s")))
     parents = {p for t in tables for p in t.parents if p[0] != t.schema}
     indexes = {p for t in tables for i in t.indexes if (p := (i.attach_schema, i.attach_to)) and p[0] not in {"", t.schema}}
-    return tuple(sorted(found | parents | indexes))
+    relations = {(t.schema, t.name) for t in tables} | {(v.schema, v.name) for v in views}
+    hidden = {name for v in views for name in hidden_names(v.query, schemas)} & relations
+    return tuple(sorted(found | parents | indexes | hidden))
 
 
 def type_of(control: Control, query: str) -> ColumnType:
@@ -179,7 +187,14 @@ class _Reader:
         """Views and materialized views, in the order in which they were made."""
         rows = self._control.rows(_VIEWS.replace("{ext}", _OF_EXTENSION), self._schemas)
         return tuple(
-            View(schema, name, query, materialized=kind == "m", comment=comment or "", options=options or "")
+            View(
+                schema,
+                name,
+                query if self._apart else own_schema(query, self._schemas),
+                materialized=kind == "m",
+                comment=comment or "",
+                options=options or "",
+            )
             for schema, name, kind, query, comment, options in rows
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping as FormsByType
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from landfall.engine.model.catalog import ForeignKey, Identity, Table
+from landfall.engine.model.catalog import OWN_SCHEMA, ForeignKey, Identity, Table
 from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.identifiers import PATH_ITEM, literal, quoted
 from landfall.engine.model.plan import ColumnPlan, TablePlan
@@ -310,9 +310,21 @@ def _names(columns: Sequence[str]) -> str:
 
 
 def create_view(name: str, query: str, *, materialized: bool, options: str = "") -> str:
-    """CREATE VIEW."""
+    """CREATE VIEW. A query that names its own schema is completed on the target, for a stage has another name."""
     kind = "MATERIALIZED VIEW" if materialized else "VIEW"
-    return f"CREATE {kind} {quoted(name)}{f' WITH ({options})' if options else ''} AS\n{query.rstrip().rstrip(';')}"
+    sql = f"CREATE {kind} {quoted(name)}{f' WITH ({options})' if options else ''} AS\n{query.rstrip().rstrip(';')}"
+    if OWN_SCHEMA not in sql:
+        return sql
+    body = f"BEGIN EXECUTE replace({literal(sql)},{literal(OWN_SCHEMA)},quote_ident(current_schema())||'.')"
+    return f"DO {literal(body)[:-1]}{_END}"
+
+
+_END = "; END'"
+
+
+def unfilled(sql: str) -> str:
+    """What `create_view` returned for a materialized view, so that its query is not executed."""
+    return f"{sql} WITH NO DATA" if sql.startswith("CREATE") else f"{sql.removesuffix(_END)}||'' WITH NO DATA''{_END}"
 
 
 def identity_clause(identity: Identity, target_type: str) -> str:

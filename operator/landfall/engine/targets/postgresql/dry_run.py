@@ -16,7 +16,7 @@ from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import EngineError
 from landfall.engine.model.plan import ColumnPlan, Plan, Stage, Statement, TablePlan
 from landfall.engine.targets.engine import DryRun, TargetQueries
-from landfall.engine.targets.postgresql.ddl import create_table
+from landfall.engine.targets.postgresql.ddl import create_table, unfilled
 from landfall.engine.targets.postgresql.plan_names import plan_search_path, staged
 from landfall.engine.targets.postgresql.row_proof import RowProof
 
@@ -183,7 +183,7 @@ def _harmless(plan: Plan, statement: Statement) -> str:
     sql = staged(plan, statement.sql, SCHEMA)
     if statement.kind == "sequence value":
         return f"EXPLAIN {sql}"
-    return f"{sql} WITH NO DATA" if statement.kind == "materialized view" else sql
+    return unfilled(sql) if statement.kind == "materialized view" else sql
 
 
 def _rejected_expressions(control: Control, plan: Plan, statement: Statement) -> dict[str, str]:
