@@ -6,8 +6,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
+# Each of them takes one processor, but the unit tests: they run beside each other, and the output of each is printed at its end.
+CHECKS := lint unit types imports verify audit-where-possible
+BESIDE = $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: help audit docs setup setup-run setup-browser setup-servers fmt lint types imports check test test-api-server test-conformance test-databases test-cluster try demo images cluster cluster-down bench bench-apps bench-control bench-gateway bench-lock bench-matching bench-operator bench-plan bench-workers campaign soak generate verify lock pictures clean
+.PHONY: help audit audit-where-possible docs setup setup-run setup-browser setup-servers fmt lint types imports check test test-api-server test-conformance test-databases test-cluster unit try demo images cluster cluster-down bench bench-apps bench-control bench-gateway bench-lock bench-matching bench-operator bench-plan bench-workers campaign soak generate verify lock pictures clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -52,15 +55,20 @@ generate: $(VENV)/.run ## write everything that is generated
 verify: $(VENV)/.run ## fail where something generated is out of date
 	$(BIN)/python -m tests.support.generate --check
 
+unit: $(VENV)/.check ## the tests that need no servers
+	$(BIN)/pytest -q -n auto tests/unit
+
+audit-where-possible: $(VENV)/.check
+	$(BIN)/python -m tests.support.audit
+
 audit: $(VENV)/.check ## hold what the image is made of against the known vulnerabilities; also fails if it cannot be checked
 	$(BIN)/python -m tests.support.audit --strict
 
-check: lint types imports verify ## all that needs nothing outside Python
-	$(BIN)/python -m tests.support.audit
-	$(BIN)/pytest -q -n auto tests/unit
+check: $(VENV)/.check ## all that needs nothing outside Python
+	$(BESIDE) $(CHECKS)
 
 test: setup ## everything, on servers that the tests start themselves
-	$(MAKE) --no-print-directory check docs
+	$(BESIDE) $(CHECKS) docs
 	$(BIN)/python -m tests.cluster everything --durations=15
 
 test-databases: setup ## the engine, on real databases
