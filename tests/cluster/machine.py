@@ -63,7 +63,7 @@ class Cluster:
     def run_kubectl(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Exit status and output of kubectl."""
         command = [str(self.programs / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, env=_roomy())
 
     def kubeconfig_of(self, account: str, namespace: str, into: Path) -> Path:
         """Write a kubeconfig of a service account, with the rights that it has; its token lasts eight hours."""
@@ -189,7 +189,12 @@ def control_plane(*, controllers: bool = False) -> Iterator[Cluster]:
         def start(program: str, arguments: list[str]) -> None:
             log = ends.enter_context((folder / f"{program}.log").open("wb"))
             process = subprocess.Popen(
-                [str(built / program), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder
+                [str(built / program), *arguments],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=folder,
+                env=_roomy(),
             )
             ends.callback(process.wait)
             ends.callback(process.terminate)
@@ -239,7 +244,6 @@ def _kubelet(built: Path) -> None:
 
 def _started(program: Path, *arguments: str) -> subprocess.Popen[bytes]:
     log = (STATE / f"{program.name}.log").open("ab")
-    roomy = {**os.environ, "GOGC": "400"}  # memory is plenty here, processors are few
     process = subprocess.Popen(
         [str(program), *arguments],
         stdout=log,
@@ -247,11 +251,16 @@ def _started(program: Path, *arguments: str) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         cwd=STATE,
-        env=roomy,
+        env=_roomy(),
     )
     with (STATE / "processes").open("a", encoding="ascii") as file:
         file.write(f"{process.pid} {_born(process.pid)} {program.name}\n")
     return process
+
+
+def _roomy() -> dict[str, str]:
+    """The environment of a program in Go: memory is plenty here, processors are few."""
+    return {**os.environ, "GOGC": "400"}
 
 
 def _born(pid: int) -> str:
