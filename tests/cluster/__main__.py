@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,8 @@ from tests.support.shared_github import SharedGitHub
 
 _FOLDER = Path(__file__).parent
 _DATABASES, _CONFORMANCE, _API_SERVER = (_FOLDER.parent / name for name in ("integration", "conformance", "api_server"))
+# The files of the databases' tests that take longest. They come first, so that the last ones to end are short.
+_LONG_DATABASES = ("resume_0_1", "interruptible", "command", "versions", "wide_tables", "builds", "workers", "bounded", "fence")
 # What needs a cluster that has nothing yet.
 _FIRST = ("readme",)
 # Those that share the cluster take long at first, so that the last ones to end are short.
@@ -34,7 +37,6 @@ _ALONE = ("switching", "app_faults", "faults", "lifecycle", "upgrade_from_0_1")
 _APART = ("images", "kstatus")
 # Tests of a cluster wait most of the time: so many at a time keep two processors busy, and no more is gained by more.
 _SHARING, _SHARING_AWAY = 4, 3
-_NICE = 5
 
 
 def main() -> None:
@@ -66,7 +68,8 @@ def tested(arguments: Sequence[str], *, databases: bool) -> int:
     named_files = {*_FIRST, *_LONG, *_AWAY, *_ALONE, *_APART}
     assert set(every) > named_files, "each of them is there"
     shared = [*_LONG, *(name for name in every if name not in named_files)]
-    groups = [[str(_API_SERVER)], [*_files(_APART), *([str(_CONFORMANCE), str(_DATABASES)] if databases else [])]]
+    without_cluster = [*_files(_APART), *(_database_files() if databases else [])]
+    groups = [_Group(3, [str(_API_SERVER)]), _Group(10, without_cluster, processes=2)]
     was_running = machine.running()
     cluster = machine.up()
     try:
@@ -91,22 +94,44 @@ def tested(arguments: Sequence[str], *, databases: bool) -> int:
     return 1 if any(failures) or leftovers else 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Files of tests that run beside the cluster's, with their niceness. `processes`: how many of pytest-xdist, 0 for none."""
+
+    nice: int
+    files: Sequence[str]
+    processes: int = 0
+
+
+def _database_files() -> list[str]:
+    """The tests that need databases and nothing else, the longest files first."""
+    longest = [_DATABASES / f"test_{name}.py" for name in _LONG_DATABASES]
+    every = sorted(_DATABASES.glob("test_*.py"))
+    assert set(every) > set(longest), "each of them is there"
+    return [str(file) for file in (*longest[:4], _CONFORMANCE, *longest[4:], *(file for file in every if file not in longest))]
+
+
 def _files(names: Sequence[str]) -> list[str]:
     return [str(_FOLDER / f"test_{name}.py") for name in names]
 
 
-def _run(files: Sequence[str], arguments: Sequence[str], processes: int = 0) -> int:
-    """Files of tests, some of them at a time in the order given, each file in one process; pytest's exit status."""
+def _pytest(files: Sequence[str], arguments: Sequence[str], processes: int) -> list[str]:
+    """The command that runs files of tests, some of them at a time in the order given, each file in one process."""
     shared = ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"] if processes else []
-    return subprocess.run([sys.executable, "-m", "pytest", "-q", *shared, *arguments, *files], check=False).returncode
+    return [sys.executable, "-m", "pytest", "-q", *shared, *arguments, *files]
+
+
+def _run(files: Sequence[str], arguments: Sequence[str], processes: int = 0) -> int:
+    """Run files of tests; pytest's exit status."""
+    return subprocess.run(_pytest(files, arguments, processes), check=False).returncode
 
 
 @contextlib.contextmanager
-def _run_aside(groups: Sequence[Sequence[str]], arguments: Sequence[str]) -> Iterator[Callable[[], int]]:
-    """Each group of files in a process of its own that gives way to others. Yields what waits for their end, prints their output, and returns 1 if one failed."""
-    command = ["nice", "-n", str(_NICE), sys.executable, "-m", "pytest", "-q", *arguments]
+def _run_aside(groups: Sequence[_Group], arguments: Sequence[str]) -> Iterator[Callable[[], int]]:
+    """Run each group beside the others, giving way to the rest. Yields a function that waits for their end, prints their output, and returns 1 if one failed."""
     with contextlib.ExitStack() as ends:
-        running = [ends.enter_context(_started([*command, *files])) for files in groups]
+        commands = [["nice", "-n", str(one.nice), *_pytest(one.files, arguments, one.processes)] for one in groups]
+        running = [ends.enter_context(_started(command)) for command in commands]
 
         def ended() -> int:
             failures = []

