@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support import manifest
-from tests.support.faults import REPOSITORY
+from tests.support.forked import Forked
 from tests.support.servers import MariaDb, PostgreSql, free_port
 
 _SECRET = "s3cr3t-of-the-test"  # noqa: S105  made up
 
 
 def landfall(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "operator"), "COLUMNS": "200", **(env or {})}
-    command = [sys.executable, "-m", "landfall", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=REPOSITORY, timeout=120)
+    process = Forked(*map(str, arguments), environment={"COLUMNS": "200", **(env or {})})
+    told, errors = process.communicate(120)
+    return subprocess.CompletedProcess(arguments, process.returncode, told, errors)
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ import contextlib
 import multiprocessing
 import os
 import sys
+from collections.abc import Mapping
 from multiprocessing.reduction import DupFd
+from types import MappingProxyType
 from typing import Any
 
 from landfall.__main__ import main
@@ -18,10 +20,11 @@ _FORKSERVER.set_forkserver_preload(["landfall.cli.main", "landfall.engine.source
 class _Passing(_FORKSERVER.Process):  # type: ignore[name-defined, misc]
     """Passes the ends of its pipes when it starts: numbers alone mean nothing to another process."""
 
-    def __init__(self, out: int, errors: int, arguments: tuple[str, ...]) -> None:
+    def __init__(self, out: int, errors: int, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         super().__init__(daemon=True)
         self._ends = (out, errors)
         self._arguments = arguments
+        self._environment = dict(environment)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ends": tuple(DupFd(end) for end in self._ends)}
@@ -33,17 +36,18 @@ class _Passing(_FORKSERVER.Process):  # type: ignore[name-defined, misc]
         sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8")
         sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8")
         sys.argv = ["landfall", *self._arguments]
+        os.environ.update(self._environment)
         main()
 
 
 class Forked:
-    """`landfall ARGUMENTS`, with what of subprocess.Popen tests of faults need."""
+    """`landfall ARGUMENTS`, with what of subprocess.Popen tests of faults need. `environment`: variables to add."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         (out, its_out), (errors, its_errors) = os.pipe(), os.pipe()
         self.stdout = os.fdopen(out, encoding="utf-8")
         self.stderr = os.fdopen(errors, encoding="utf-8")
-        self._process = _Passing(its_out, its_errors, arguments)
+        self._process = _Passing(its_out, its_errors, arguments, environment)
         self._process.start()
         os.close(its_out)
         os.close(its_errors)
