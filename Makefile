@@ -17,15 +17,15 @@ help: ## list the verbs
 
 $(VENV)/.run: requirements/run.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/run.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --only-binary :all: -r requirements/run.txt
 	touch $@
 
 $(VENV)/.check: requirements/check.txt $(VENV)/.run
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/check.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --only-binary :all: -r requirements/check.txt
 	touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.check
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt
 	touch $@
 
 setup-run: $(VENV)/.run ## a virtual environment that runs landfall
