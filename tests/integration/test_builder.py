@@ -173,6 +173,21 @@ def test_what_a_build_needs_on_disk_is_installed_once(github: GitHub, registry: 
     assert not (tmp_path / "1" / "app" / ".landfall-packages").exists()
 
 
+def test_what_a_build_command_writes_into_packages_stays_in_its_build(github: GitHub, registry: Server, tmp_path: Path) -> None:
+    manifest = _MANIFEST.replace('"start": "node server.js"', '"build": "sh build.sh"')
+    app = {"package.json": manifest, "server.js": "// express"}
+    wishes = {"framework": "node-express", "startCommand": "node server.js"}
+    hostile = "echo 'steal()' >> node_modules/ms/index.js; echo 'steal()' > node_modules/ms/more.js"
+    first = build(tmp_path / "1", github, registry, github.push("org/shop", {**app, "build.sh": hostile}, "x"), build=wishes)
+    assert first[0] == EXIT_DONE, first[1].last
+    assert "steal()" in (tmp_path / "1" / "app/node_modules/ms/index.js").read_text()
+    mended = build(tmp_path / "2", github, registry, github.push("org/shop", {**app, "build.sh": "true"}, "y"), build=wishes)
+    assert (mended[0], mended[1].last["build"].installed) == (EXIT_DONE, "reused")
+    packages = tmp_path / "2" / "app/node_modules/ms"
+    assert "steal()" not in (packages / "index.js").read_text()
+    assert not (packages / "more.js").exists()
+
+
 def test_packages_that_cannot_be_taken_are_installed(github: GitHub, registry: Server, tmp_path: Path) -> None:
     site = {"package.json": _MANIFEST.replace("start", "build").replace("node server.js", "true"), "server.js": "// express"}
     wishes = {"framework": "node-express", "startCommand": "node server.js"}

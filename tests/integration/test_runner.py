@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,26 @@ def test_packages_that_are_there_are_not_installed(tmp_path: Path) -> None:
     told = _ran(tmp_path, ["touch installed"], ["touch built"], {"installed": True})
     assert told["status"] == 0
     assert sorted(p.name for p in (tmp_path / "app").iterdir()) == ["built"]
+
+
+def test_no_build_command_runs_before_the_packages_are_sealed(tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    def seal() -> None:
+        places = Places(tmp_path)
+        while not places.installed.exists():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        seen.append(sorted(p.name for p in (tmp_path / "app").iterdir()))
+        put(places.go_build, {})
+
+    worker = threading.Thread(target=seal)
+    worker.start()
+    result = _ran(tmp_path, ["touch packages; (sleep 0.1; touch late) &"], ["touch built"], {"seal": True})
+    worker.join()
+    assert result["status"] == 0
+    assert seen == [["packages"]], "neither a build command nor what an installation left running"
+    assert sorted(p.name for p in (tmp_path / "app").iterdir()) == ["built", "packages"]
 
 
 def test_nothing_runs_when_nobody_waits(tmp_path: Path) -> None:

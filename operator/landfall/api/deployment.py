@@ -190,7 +190,10 @@ class Variable(Model):
 class Cache(Model):
     """Package cache of builds."""
 
-    persistent_volume_claim: str = Field(min_length=1, description="PersistentVolumeClaim of the volume for the cache.")
+    persistent_volume_claim: str = Field(
+        min_length=1,
+        description="PersistentVolumeClaim of the volume for the cache. Builds that share it can change each other's packages.",
+    )
 
 
 class Build(Model):

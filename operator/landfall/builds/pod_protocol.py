@@ -1,7 +1,8 @@
 """The protocol between the three containers of a build: files, each written once and atomically by one container.
 
-`fetch` writes the sources, the plan and the program that runs the commands. The worker writes whether packages are installed. The
-program writes a log and its result. It holds a lock from start to end, so that a process that waits for the lock knows that all processes
+`fetch` writes the sources, the plan and the program that runs the commands. The worker writes whether packages are installed. If it will
+keep packages for later builds, it packs them after the installation and before any build command, while no process of the build is
+alive: what a build command writes into them stays in this build. The program writes a log and its result. It holds a lock from start to end, so that a process that waits for the lock knows that all processes
 of the build have ended, also if they were killed. The files are trusted only within this build.
 """
 
@@ -42,6 +43,16 @@ class Places:
     def go(self) -> Path:
         """The signal to start the commands."""
         return self.root / "go" / "go.json"
+
+    @property
+    def installed(self) -> Path:
+        """Exists when the packages are installed and no build command has run, if the worker asked for the file."""
+        return self.root / "out" / "installed"
+
+    @property
+    def go_build(self) -> Path:
+        """The signal to start the build commands, if the worker asked for the file."""
+        return self.root / "go" / "build.json"
 
     @property
     def started(self) -> Path:

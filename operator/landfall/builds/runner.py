@@ -33,13 +33,10 @@ def main() -> int:
     fcntl.flock(lock, fcntl.LOCK_EX)
     (out / "started").touch()
     plan = json.loads((meta / "plan.json").read_text(encoding="utf-8"))
-    go = ROOT / "go" / "go.json"
-    while not go.exists():
-        time.sleep(0.02)
-    word = json.loads(go.read_text(encoding="utf-8"))
-    if word.get("stop"):
+    start = _answer("go.json")
+    if start.get("stop"):
         return 0
-    skipped = word.get("installed", False)
+    skipped = start.get("installed", False)
     result: dict[str, object] = {"status": 0, "command": "", "tail": []}
     seconds: dict[str, float] = {}
     with (out / "log").open("wb") as log:
@@ -53,10 +50,22 @@ def main() -> int:
             seconds[part] = round(time.monotonic() - began, 3)
             if result["status"]:
                 break
+            if part == "install" and start.get("seal"):
+                (out / "installed").touch()
+                if _answer("build.json").get("stop"):
+                    return 0
     unfinished = out / "result.partial"
     unfinished.write_text(json.dumps({**result, "seconds": seconds}), encoding="utf-8")
     unfinished.rename(out / "result.json")
     return 0
+
+
+def _answer(name: str) -> dict[str, object]:
+    """Wait for a file of the worker. Between installation and build, it packs the packages before a build command can change them."""
+    file = ROOT / "go" / name
+    while not file.exists():
+        time.sleep(0.02)
+    return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def run(command: str, folder: str, env: Mapping[str, str], report: Callable[[str], None]) -> tuple[int, deque[str]]:

@@ -20,7 +20,8 @@ from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Bui
 from landfall.builds.archive import unpacked
 from landfall.builds.errors import BuildError
 from landfall.builds.failure_hints import advice, is_broken_off, is_full
-from landfall.builds.image.push import Target, keep_packages, kept_packages, known_dependencies, pushed
+from landfall.builds.image.layers import Packed
+from landfall.builds.image.push import Target, keep_packages, kept_packages, known_dependencies, packed_packages, pushed
 from landfall.builds.image.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
 from landfall.builds.languages.base import Layer
 from landfall.builds.plan import BuildPlan
@@ -35,6 +36,7 @@ from landfall.worker.termination_message import TERMINATION_LOG, write_terminati
 ROOT = Path("/etc/landfall")
 _SCRATCH = Path("/tmp")  # noqa: S108  in the container
 _POLL_SECONDS = 0.02
+_SEALED = "packages-for-the-next-build"
 _KILLED = 137
 _TAIL_LINES = 12
 _SHORTEST_SECRET = 6  # what is shorter is found in ordinary words
@@ -78,7 +80,7 @@ class Builder:
         self._words = words
         self._summary = BuildSummary()
         self._read = 0
-        self._restored = False
+        self._sealed: Packed | None = None
         self._fetched: Mapping[str, Any] = {}  # the document that the fetch container wrote
 
     def without(self, secrets: Iterable[str]) -> Builder:
@@ -122,9 +124,9 @@ class Builder:
                 if key
                 else None
             )
-            self._restored = known is None and await self._restore(target, str(document["kept"]), plan.packages)
-            put(self._places.go, {"installed": known is not None or self._restored})
-            await self._watched(reused=known is not None or self._restored)
+            reused = known is not None or await self._restore(target, str(document["kept"]), plan.packages)
+            put(self._places.go, {"installed": reused, "seal": bool(document["kept"]) and not reused})
+            await self._watched(reused=reused)
             began = time.monotonic()
             self._reporter.line("packing and pushing")
             labels = {"org.opencontainers.image.revision": self._task.spec.commit, "landfall.dev/framework": plan.framework}
@@ -158,21 +160,31 @@ class Builder:
             file.unlink(missing_ok=True)
         return True
 
+    async def _seal(self) -> None:
+        """Pack the packages for the next build as they were installed. If this fails, the next build installs them again."""
+        folder = str(self._fetched["packages"])
+        try:
+            if (self._app / folder).is_dir():
+                self._sealed = await asyncio.to_thread(packed_packages, self._app, folder, self._scratch / _SEALED)
+        except (BuildError, OSError) as error:
+            self._reporter.line(f"the packages are not stored for the next build: {error}", "warning")
+        put(self._places.go_build, {})
+
     async def _keep(self) -> None:
-        """Store the packages for the next build, after the result is reported. If this fails, the next build installs them again."""
-        document, folder = self._fetched, str(self._fetched["packages"])
-        if not document["kept"] or self._restored or not (self._app / folder).is_dir():
+        """Store the packed packages, after the result is reported."""
+        if self._sealed is None:
             return
+        document, file = self._fetched, self._scratch / _SEALED
         try:
             async with outgoing.client() as client:
                 target = self._target(client, self._image(document))
-                size = await keep_packages(
-                    target.registry, target.repository, str(document["kept"]), self._app, folder, self._scratch
-                )
+                await keep_packages(target.registry, target.repository, str(document["kept"]), self._sealed, file)
         except (BuildError, OSError) as error:
             sys.stderr.write(f"the packages cannot be stored for the next build: {error}\n")
         else:
-            sys.stdout.write(f"stored {folder} for the next build, {size} bytes\n")
+            sys.stdout.write(f"stored {document['packages']} for the next build, {self._sealed.size} bytes\n")
+        finally:
+            file.unlink(missing_ok=True)
 
     async def _planned(self) -> dict[str, Any]:
         """Wait for the document of the fetch container."""
@@ -210,6 +222,8 @@ class Builder:
             await asyncio.sleep(_POLL_SECONDS)
         while not is_free(self._places.lock):
             self._ship()
+            if self._places.installed.exists() and not self._places.go_build.exists():
+                await self._seal()
             await asyncio.sleep(_POLL_SECONDS)
         self._ship()
         found = read(self._places.result)

@@ -31,6 +31,8 @@ from landfall.providers.git import Fetched, Remote, packed
 from landfall.worker.retry import with_retries
 
 ROOT = Path("/etc/landfall")
+_SEALING = "packed before the build commands"
+"""Part of the key of packages: earlier versions packed them after the build commands, which may have changed them."""
 _SCRATCH = Path("/tmp")  # noqa: S108  in the container
 
 
@@ -145,4 +147,4 @@ def _packages_key(task: BuildTask, app: Path, plan: BuildPlan) -> str:
     for key in plan.keys:  # the whole file: lock files are large
         with (app / key).open("rb") as file:
             contents.append((key, hashlib.file_digest(file, "sha256").hexdigest()))
-    return digest(task.builder, plan.version, plan.install, contents)
+    return digest(_SEALING, task.builder, plan.version, plan.install, contents)

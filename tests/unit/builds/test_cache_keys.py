@@ -36,6 +36,17 @@ KEPT: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
         node(files={".npmrc": "", "pnpm-lock.yaml": "", "pnpm-workspace.yaml": "onlyBuiltDependencies: []\n"}),
         (".npmrc", "package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"),
     ),
+    "and the yarn of the app, with its plugins": (
+        node(
+            files={
+                "yarn.lock": "",
+                ".yarnrc.yml": 'plugins:\n  - path: .yarn/plugins/p.cjs\n    spec: "x"\n  - ./q.cjs\nyarnPath: .yarn/releases/yarn-4.12.0.cjs\n',
+                **dict.fromkeys((".yarn/plugins/p.cjs", ".yarn/releases/yarn-4.12.0.cjs", "q.cjs"), ""),
+            },
+            packageManager="yarn@4.12.0",
+        ),
+        (".yarn/plugins/p.cjs", ".yarn/releases/yarn-4.12.0.cjs", ".yarnrc.yml", "package.json", "q.cjs", "yarn.lock"),
+    ),
     "scripts that installing does not run": (node(scripts={"start": "node server.js", "test": "x"}), ("package.json",)),
     "requirements": (_LISTED, ("requirements.txt",)),
     "and what they include": (
@@ -69,6 +80,15 @@ NOT_KEPT: dict[str, dict[str, str]] = {
     "a patch": node({"ms": "patch:ms@npm%3A2.1.2#~/.yarn/patches/ms.patch"}),
     "patches of pnpm": node(pnpm={"patchedDependencies": {"ms": "patches/ms.patch"}}),
     "a hook of pnpm": node(files={".pnpmfile.cjs": ""}),
+    "a native module of the app": node(files={"binding.gyp": "{}"}),
+    "a shell of the app": node(files={".npmrc": "script-shell=./shell.sh\n"}),
+    "a hook of Node.js": node(files={".npmrc": 'node-options = "--require ./hook.js"\n'}),
+    "a yarn that is not there": node(files={"yarn.lock": "", ".yarnrc": 'yarn-path "../yarn.js"\n'}),
+    "a project that is installed itself": {"setup.cfg": "[options]\ninstall_requires = fastapi\n", "main.py": _APP},
+    "dependencies that its code computes": {
+        "pyproject.toml": '[project]\nname = "x"\ndependencies = ["fastapi"]\ndynamic = ["version"]\n[build-system]\nbackend-path = ["."]\n',
+        "main.py": _APP,
+    },
     "an override of the tree": node(overrides={"ms": "file:ms"}),
     "no lock file, where one is left": node(packageManager="yarn@4.12.0"),
     "an editable package": {**_LISTED, "requirements.txt": "fastapi\n-e lib\n"},

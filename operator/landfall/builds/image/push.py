@@ -59,14 +59,15 @@ async def kept_packages(registry: Registry, repository: str, key: str) -> str:
     return str(layer["digest"]) if layer.get("annotations", {}).get(_KEY) == key else ""
 
 
-async def keep_packages(registry: Registry, repository: str, key: str, root: Path, folder: str, scratch: Path) -> int:
-    """Store a folder of packages for the next build; it replaces the previous one. Return its size in bytes."""
-    file = scratch / "packages"
-    packed = await asyncio.to_thread(layers.packed, root, Layer("packages", (folder,), (f"{folder}/.cache",)), "/app", file)
+def packed_packages(root: Path, folder: str, file: Path) -> Packed:
+    """Pack a folder of packages into a file."""
+    return layers.packed(root, Layer(_KEPT, (folder,), (f"{folder}/.cache",)), "/app", file)
+
+
+async def keep_packages(registry: Registry, repository: str, key: str, packed: Packed, file: Path) -> None:
+    """Store packed packages for the next build; they replace the previous ones."""
     await registry.put_blob(repository, packed.digest, file, packed.size)
-    file.unlink()
     await _tagged(registry, repository, _KEPT, packed, {_KEY: key})
-    return packed.size
 
 
 async def pushed(  # noqa: PLR0913, PLR0917  the parts of an image

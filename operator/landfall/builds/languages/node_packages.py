@@ -35,6 +35,10 @@ _SCRIPTS = {
 _GROUPS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 _PROTOCOL = re.compile(r'"(file|link|portal|patch|workspace|exec):')  # files of the app itself, like the next pattern
 _PATH = re.compile(r"[.~]{0,2}/")
+_SETTINGS = (".npmrc", ".yarnrc", ".yarnrc.yml", "bunfig.toml")
+# Settings with which an installation executes files, and where yarn says which files those are.
+_EXECUTED = re.compile(r"(?mi)^\s*(script-?shell|node-?options|preload|user-?config|global-?config|unsafe-perm)\b")
+_YARN_FILE = re.compile(r"(?m)^\s*(?:-\s+)?(?:yarnPath|yarn-path|path|-)\s*:?\s+[\"']?([^\s\"'\[{]+\.c?js)\b")
 
 
 def install(manager: PackageManager) -> str:
@@ -76,10 +80,17 @@ def cache_keys(tree: Tree, detection: Detected) -> tuple[str, ...]:
     manager = detection.package_manager
     if (manager and is_berry(manager) and not manager.lockfile) or not _follow_from_files(tree):
         return ()
-    return present(tree, *_FILES, *((manager.lockfile,) if manager else ()))
+    return present(tree, *_FILES, *_yarn_files(tree), *((manager.lockfile,) if manager else ()))
+
+
+def _yarn_files(tree: Tree) -> set[str]:
+    """The files of the app that yarn executes: its own program, and plugins."""
+    return {file.removeprefix("./") for name in (".yarnrc", ".yarnrc.yml") for file in _YARN_FILE.findall(tree.text(name))}
 
 
 def _follow_from_files(tree: Tree) -> bool:
+    if any(_EXECUTED.search(tree.text(name)) for name in _SETTINGS) or not _yarn_files(tree) <= tree.paths:
+        return False
     read = json_of(tree, "package.json")
     data = read.data
     if read.problem or not data or "workspaces" in data or _SCRIPTS & set(_table(data.get("scripts"))):
@@ -90,7 +101,7 @@ def _follow_from_files(tree: Tree) -> bool:
     manifests = tree.text("package.json") + tree.text("pnpm-workspace.yaml")
     if "patchedDependencies" in manifests or re.search(r"^packages:", tree.text("pnpm-workspace.yaml"), re.MULTILINE):
         return False
-    return not {".pnpmfile.cjs", ".pnpmfile.mjs"} & tree.paths
+    return not {".pnpmfile.cjs", ".pnpmfile.mjs", "binding.gyp"} & tree.paths  # files of the app that an installation executes
 
 
 def _table(value: Any) -> dict[str, Any]:  # noqa: ANN401  any value in a manifest

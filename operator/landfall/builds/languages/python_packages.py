@@ -28,6 +28,7 @@ _LISTS = {
 }
 _FILES = ("requirements.txt", "pyproject.toml", "Pipfile", "uv.toml")
 _OWN = re.compile(r"\b(path|workspace|editable|develop)\s*=|file:")  # a package in the tree, in TOML
+_EXECUTED = re.compile(r"^\s*(backend-path|dynamic)\s*=", re.MULTILINE)  # the app's own code says what it depends on
 _INCLUDED = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)")
 _REFERENCE = re.compile(r"\s*(-e|--editable|-f|--find-links|[.]|/|[\w.-]+/)|.*file:")
 
@@ -50,15 +51,18 @@ def install(detection: Detected) -> tuple[str, ...]:
 
 def cache_keys(tree: Tree, detection: Detected) -> tuple[str, ...]:
     """Return the files that determine the packages, sorted; empty if there may be other inputs."""
-    listed = detection.package_manager.lockfile if detection.package_manager and detection.package_manager.name == "pip" else ""
+    manager = detection.package_manager
+    if manager and manager.name == "pip" and not manager.lockfile:
+        return ()  # the project itself is installed
+    listed = manager.lockfile if manager and manager.name == "pip" else ""
     lists = set(_lists(tree, listed or "requirements.txt", frozenset()))
-    lock = (detection.package_manager.lockfile,) if detection.package_manager else ()
+    lock = (manager.lockfile,) if manager else ()
+    if not (manager and manager.name == "pip") and _EXECUTED.search(tree.text("pyproject.toml")):
+        return ()
     return present(tree, *_FILES, *lock, *lists) if _follow_from_files(tree, lists) else ()
 
 
 def _follow_from_files(tree: Tree, lists: set[str]) -> bool:
-    if "setup.py" in tree.paths and not {"requirements.txt", "pyproject.toml", "Pipfile"} & tree.paths:
-        return False  # the project itself is installed
     if any(_OWN.search(tree.text(name)) for name in ("pyproject.toml", "Pipfile", "uv.toml")):
         return False
     if any(name not in tree.paths or not tree.text(name) for name in lists - {"requirements.txt"}):
