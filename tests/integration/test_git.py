@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from landfall.builds.errors import HostileSourceError
 from landfall.builds.fetch import place
+from landfall.lib import outgoing
+from landfall.providers import git as git_provider
 from landfall.providers.errors import ProviderError
 from landfall.providers.git import Remote, head, packed
+from landfall.providers.outside import public_address
 from tests.support.git import GitHost
 
 _FILES = {"package.json": "{}", "src/index.js": "// one", "run.sh": "#!/bin/sh"}
 
 
-def asked(remote: Remote, branch: str = "") -> tuple[str, str]:
+def asked(remote: Remote, branch: str = "", inside: Collection[str] = ("127.0.0.1",)) -> tuple[str, str]:
     """Ask a host of this machine."""
-    return head(remote, branch, {"127.0.0.1"})
+
+    async def asking() -> tuple[str, str]:
+        async with outgoing.client(address_of=partial(public_address, inside=inside)) as client:
+            return await head(client, remote, branch)
+
+    return asyncio.run(asking())
 
 
 @pytest.fixture
@@ -113,7 +127,7 @@ def test_a_link_out_of_the_tree_is_refused_as_in_any_archive(git: GitHost, tmp_p
 def test_what_only_we_can_reach_is_not_asked_on_somebody_else_s_word(git: GitHost) -> None:
     git.push("shop", _FILES, "feat: first")
     with pytest.raises(ProviderError) as told:
-        head(Remote(git.address("shop")))
+        asked(Remote(git.address("shop")), inside=())
     assert told.value.reason == "SourceRefused"
     assert "builds.privateHosts" in told.value.message
     git.sends_to = "http://127.0.0.1:9"
@@ -121,3 +135,60 @@ def test_what_only_we_can_reach_is_not_asked_on_somebody_else_s_word(git: GitHos
         asked(Remote(git.address("shop")))
     assert told.value.reason == "SourceMissing"
     assert "to the new URL" in told.value.message
+
+
+def test_a_name_that_moves_inside_after_the_check_gets_no_request(git: GitHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address that was checked is the one that is connected to, whatever the name resolves to later."""
+    port, real, resolved = int(git.address("shop").split(":")[2].split("/")[0]), socket.getaddrinfo, []
+
+    def moving(host: str, *more: object, **named: object) -> object:
+        if host == "moves.example.com":
+            resolved.append(host)
+            return real("192.0.2.1" if len(resolved) == 1 else "127.0.0.1", *more, **named)  # type: ignore[arg-type]
+        return real(host, *more, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("socket.getaddrinfo", moving)
+    monkeypatch.setattr("landfall.providers.outside.is_public", lambda address: address == "192.0.2.1")
+    monkeypatch.setattr(git_provider, "_LIMITS", outgoing.Timeouts(total=2))
+    git.requests.clear()
+    with pytest.raises(ProviderError) as told:
+        asked(Remote(f"http://moves.example.com:{port}/shop.git", "s3cr3t"), inside=())
+    assert told.value.reason == "SourceUnreachable"
+    assert git.requests == []
+    assert resolved == ["moves.example.com"]
+
+
+class _Slow(http.server.BaseHTTPRequestHandler):
+    """Sends a few octets at a time, and never ends."""
+
+    pause, block = 0.3, b"x"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(self.block)
+                self.wfile.flush()
+                time.sleep(self.pause)
+        except OSError:
+            return
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize(("pause", "block", "words"), [(0.3, b"x", "TimeoutError"), (0.0, b"x" * 65536, "larger than 1 MiB")])
+def test_a_host_that_answers_without_end_holds_nothing_up(
+    monkeypatch: pytest.MonkeyPatch, pause: float, block: bytes, words: str
+) -> None:
+    monkeypatch.setattr(git_provider, "_LIMITS", outgoing.Timeouts(total=1 if pause else 30))
+    monkeypatch.setattr(git_provider, "_MOST_REFS", 1 << 20)
+    handler = type("Handler", (_Slow,), {"pause": pause, "block": block})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(ProviderError, match=words) as told:
+            asked(Remote(f"http://127.0.0.1:{server.server_port}/shop.git"))
+        server.shutdown()
+    assert told.value.reason == "SourceUnreachable"

@@ -23,6 +23,7 @@ class GitHost(Listening):
         self.login = ("deploy", "glpat-reads")
         self.down = self.old = False
         self.sends_to = ""
+        self.requests: list[str] = []
         self.url = f"http://{host}:{self.ports[0]}"
 
     def push(
@@ -68,6 +69,7 @@ class _Handler(QuietHandler):
     def handled(self) -> None:
         """Hand it to git's own server, as a web server does."""
         url = urlsplit(self.path)
+        self.service.requests.append(self.path)
         body = self.body()
         repository = url.path.strip("/").partition(".git")[0]
         authorization = self.headers.get("Authorization", "")

@@ -12,8 +12,9 @@ import base64
 import functools
 import logging
 import os
+import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -48,6 +49,14 @@ class BadUrlError(OutgoingError, ValueError):
     """The URL is malformed, or its scheme is neither http nor https."""
 
 
+class ForbiddenHostError(OutgoingError):
+    """The client does not access this host. Nothing was sent to it."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__("ForbiddenHostError")
+        self.host = host
+
+
 class TooLargeError(OutgoingError):
     """The body of the response exceeds its size limit."""
 
@@ -72,14 +81,31 @@ class Timeouts:
         )
 
 
-def client(*, proxies: bool = False) -> Client:
+def client(*, proxies: bool = False, address_of: Callable[[str], Awaitable[str]] | None = None) -> Client:
     """Create a client with a connection pool. Close it with `aclose()`, or use it as a context manager.
 
     Args:
         proxies: Whether to use the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`).
+        address_of: Resolves the host of each request, also of redirects, to the address that is connected to; an empty one leaves that to the
+            system. It raises ForbiddenHostError for a host that is not accessed. The name cannot resolve to another address in between.
     """
+
+    async def pin(request: httpx.Request) -> None:
+        host = request.url.host
+        address = await address_of(host) if address_of else ""
+        if address:
+            request.url = request.url.copy_with(
+                host=address
+            )  # the Host header keeps the name, and the certificate has to have it
+            request.extensions = {**request.extensions, "sni_hostname": host}
+
     return httpx.AsyncClient(
-        verify=_trusted(), trust_env=proxies, cookies=_no_cookies(), headers={"User-Agent": "landfall"}, max_redirects=10
+        verify=_trusted(),
+        trust_env=proxies,
+        cookies=_no_cookies(),
+        headers={"User-Agent": "landfall"},
+        max_redirects=10,
+        event_hooks={"request": [pin]} if address_of else {},
     )
 
 
@@ -122,7 +148,7 @@ async def send(
                 await answer.aclose()
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise BadUrlError(type(error).__name__) from error
-    except (httpx.HTTPError, httpx.StreamError) as error:
+    except (httpx.HTTPError, httpx.StreamError, socket.gaierror) as error:
         raise OutgoingError(_cause_of(error)) from error
     except TimeoutError as error:
         raise OutgoingError("TimeoutError") from error

@@ -10,26 +10,31 @@ import re
 import stat
 import tarfile
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dulwich.client import HTTPUnauthorized, Urllib3HttpGitClient, default_urllib3_manager
+from dulwich.client import HTTPUnauthorized, Urllib3HttpGitClient, default_urllib3_manager, read_pkt_refs_v1
 from dulwich.config import ConfigDict
-from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
 from dulwich.object_store import iter_tree_contents
 from dulwich.objects import Blob, Commit, ObjectID
+from dulwich.protocol import Protocol
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, MaxRetryError, ResponseError
 
+from landfall.lib import outgoing
 from landfall.lib import urls as addresses
 from landfall.providers.errors import ProviderError
-from landfall.providers.outside import outside
+from landfall.providers.outside import forbidden
 
 _TIMEOUT_SECONDS = 15.0
+_LIMITS = outgoing.Timeouts(total=30, read=15)
+_MOST_REFS = 32 << 20
+_FILE_OF_REFS = re.compile(rb"([0-9a-f]{40}\trefs/[^\n]*\n)+")
 _NOBODY = "oauth2"
 _FORBIDDEN = re.compile(r"http resp 403 ")  # dulwich gives a status only as text, beside a URL that may contain the same digits
 _MESSAGE = 200
@@ -57,24 +62,73 @@ class Fetched:
     submodules: tuple[str, ...] = ()
 
 
-def head(remote: Remote, branch: str = "", inside: Collection[str] = ()) -> tuple[str, str]:
-    """The commit that a branch is at, and the branch; without one, the repository's default. Blocks. Raises ProviderError.
+async def head(client: outgoing.Client, remote: Remote, branch: str = "") -> tuple[str, str]:
+    """Look up the commit that a branch is at.
 
-    A host in the internal network is accessed only if it is in `inside`: a source must not give its author access to internal hosts.
+    Args:
+        client: The client for hosts that users name.
+        remote: The repository.
+        branch: The branch; empty for the repository's default.
+
+    Returns:
+        The commit and the name of the branch.
+
+    Raises:
+        ProviderError: The host denies access, has no such repository or branch, or did not answer in time with at most 32 MiB.
     """
-    client, path = _client(remote)
-    try:
-        outside(remote.host, inside, "SourceRefused")
-        refs = client.get_refs(path)
-    except (HTTPUnauthorized, NotGitRepository, GitProtocolError, HTTPError, OSError) as error:
-        raise _error_of(remote, error) from error
-    default = (refs.symrefs or {}).get(Ref(b"HEAD"), Ref(b"")).decode().removeprefix("refs/heads/")
-    name = branch or default
-    sha = refs.refs.get(Ref(f"refs/heads/{name}".encode() if name else b"HEAD"))
+    refs = _refs_of(remote, await _advertised(client, remote))
+    name = branch or refs.default
+    sha = refs.commits.get(f"refs/heads/{name}" if name else "HEAD")
     if not sha:
         message = f"{remote.url} has no branch {name!r}." if name else f"{remote.url} has no commit yet."
         raise ProviderError("SourceMissing", f"{message} Correct source.git.branch.")
-    return sha.decode(), name
+    return sha, name
+
+
+@dataclass(frozen=True, slots=True)
+class _Refs:
+    """Commits by the full names of refs, and the name of the default branch; empty if the host does not tell it."""
+
+    commits: Mapping[str, str]
+    default: str = ""
+
+
+async def _advertised(client: outgoing.Client, remote: Remote) -> bytes:
+    """The answer to the first request of a fetch: all refs. Redirects are not followed, so that the token stays with its host."""
+    _split(remote)
+    path = urlsplit(remote.url).path
+    url = f"{remote.url.rstrip('/')}/info/refs?service=git-upload-pack"
+    headers = {"User-Agent": "git/landfall", "Accept": "*/*"}
+    if remote.token:
+        headers["Authorization"] = outgoing.basic_auth(remote.username or _NOBODY, remote.token)
+    try:
+        async with outgoing.send(client, "GET", url, _LIMITS, headers=headers) as answer:
+            if answer.status_code == 200:
+                return await outgoing.body(answer, _MOST_REFS)
+            raise _status_error(remote, answer.status_code)
+    except outgoing.ForbiddenHostError as error:
+        raise ProviderError("SourceRefused", forbidden(error.host)) from error
+    except outgoing.OutgoingError as error:
+        raise _unreachable(remote, path, error.kind) from error
+
+
+def _refs_of(remote: Remote, data: bytes) -> _Refs:
+    """Read refs as a server prints them, or as a list in a file where a plain web server has the repository."""
+    if _FILE_OF_REFS.fullmatch(data):
+        return _Refs({name: sha for sha, _, name in (line.partition("\t") for line in data.decode().splitlines())})
+    try:
+        lines = Protocol(io.BytesIO(data).read, lambda _: None)
+        for line in lines.read_pkt_seq():
+            if not line.startswith(b"# service="):
+                raise GitProtocolError("no service")  # noqa: TRY301  handled below
+        refs, capabilities = read_pkt_refs_v1(lines.read_pkt_seq())
+    except (GitProtocolError, HangupException, ValueError, AssertionError) as error:
+        raise _no_repository(remote) from error
+    prefix = b"symref=HEAD:refs/heads/"
+    default = next((c.removeprefix(prefix) for c in capabilities if c.startswith(prefix)), b"")
+    return _Refs(
+        {name.decode("utf-8", "replace"): sha.decode() for name, sha in refs.items()}, default.decode("utf-8", "replace")
+    )
 
 
 def packed(remote: Remote, commit: str, file: Path) -> Fetched:
@@ -105,11 +159,16 @@ def packed(remote: Remote, commit: str, file: Path) -> Fetched:
         return Fetched(lines[0][:_MESSAGE] if lines else "", tuple(submodules))
 
 
-def _client(remote: Remote) -> tuple[Urllib3HttpGitClient, str]:
+def _split(remote: Remote) -> None:
+    """Check the URL."""
     try:
         addresses.split(remote.url)
     except addresses.AddressError as error:
         raise ProviderError("SourceMissing", f"source.git.url: {error}. Correct it.") from error
+
+
+def _client(remote: Remote) -> tuple[Urllib3HttpGitClient, str]:
+    _split(remote)
     parts = urlsplit(remote.url)
     name = (remote.username or _NOBODY) if remote.token else None
     base = f"{parts.scheme}://{parts.netloc}"
@@ -152,16 +211,35 @@ def _absent(remote: Remote, commit: str) -> ProviderError:
 
 
 def _error_of(remote: Remote, error: Exception) -> ProviderError:
-    path, cause = urlsplit(remote.url).path, error.__cause__ or error
+    cause = error.__cause__ or error
     if isinstance(error, HTTPUnauthorized):
+        return _status_error(remote, 401)
+    if isinstance(cause, MaxRetryError) and isinstance(cause.reason, ResponseError):
+        return _status_error(remote, 301)
+    if isinstance(error, NotGitRepository) or _FORBIDDEN.search(str(error)):
+        return _no_repository(remote)
+    return _unreachable(remote, urlsplit(remote.url).path, type(cause).__name__)
+
+
+def _status_error(remote: Remote, status: int) -> ProviderError:
+    """What a status other than 200 means."""
+    path = urlsplit(remote.url).path
+    if status == 401:
         way = "renew the token" if remote.token else "give a token that may read it (source.git.tokenSecretRef)"
         return ProviderError("SourceRefused", f"{remote.host} denies access to {path}: {way}.")
-    if isinstance(cause, MaxRetryError) and isinstance(cause.reason, ResponseError):
+    if 300 <= status < 400:
         message = f"{remote.host} redirects requests for {path}: set source.git.url to the new URL, which often ends in .git."
         return ProviderError("SourceMissing", message)
-    if isinstance(error, NotGitRepository) or _FORBIDDEN.search(str(error)):
-        message = f"{remote.host} has no repository at {path}. Correct source.git.url, or give a token if it is private."
-        return ProviderError("SourceMissing", message)
-    return ProviderError(
-        "SourceUnreachable", f"{remote.host} is not reachable for {path}: {type(cause).__name__}. It is retried."
-    )
+    if status in {403, 404, 410}:
+        return _no_repository(remote)
+    return _unreachable(remote, path, f"status {status}")
+
+
+def _no_repository(remote: Remote) -> ProviderError:
+    path = urlsplit(remote.url).path
+    message = f"{remote.host} has no repository at {path}. Correct source.git.url, or give a token if it is private."
+    return ProviderError("SourceMissing", message)
+
+
+def _unreachable(remote: Remote, path: str, cause: str) -> ProviderError:
+    return ProviderError("SourceUnreachable", f"{remote.host} is not reachable for {path}: {cause}. It is retried.")

@@ -2,28 +2,58 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from landfall.providers.errors import ProviderError
+from landfall.lib import outgoing
+
+# Networks of IPv6 addresses whose last 32 bits are an IPv4 address: NAT64, translated and compatible ones.
+_EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::ffff:0:0/96", "::/96")))
+_LOW = 0xFFFFFFFF
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def outside(host: str, inside: Collection[str], reason: str) -> None:
-    """Check that a host may be accessed for a user. Blocks.
+def is_public(text: str) -> bool:
+    """Return whether an IP address is one of the internet. IPv4 addresses inside of IPv6 addresses count, too: a gateway forwards to them."""
+    return all(address.is_global and not address.is_multicast for address in _all(ipaddress.ip_address(text.partition("%")[0])))
+
+
+def _all(address: _Address) -> Iterator[_Address]:
+    yield address
+    if isinstance(address, ipaddress.IPv4Address):
+        return
+    if any(address in network for network in _EMBEDDING):
+        yield ipaddress.IPv4Address(int(address) & _LOW)
+    if address.sixtofour:
+        yield address.sixtofour
+    if address.teredo:
+        yield from address.teredo
+    if address.is_site_local:
+        yield ipaddress.IPv6Address("::1")
+
+
+async def public_address(host: str, inside: Collection[str]) -> str:
+    """Resolve a host that a user names, and return the address to connect to; empty if the host may be anywhere.
 
     Args:
-        host: The host's name.
+        host: The host's name or address.
         inside: Internal hosts that may be accessed.
-        reason: The reason of the error.
 
     Raises:
-        ProviderError: The host is in the internal network and not in `inside`: a user could use the operator to access it.
+        ForbiddenHostError: The host is in the internal network and not in `inside`: a user could use the operator to access it.
         OSError: The name cannot be resolved.
     """
     if host in inside:
-        return
-    addresses = {str(address_info[4][0]) for address_info in socket.getaddrinfo(host, None)}
-    if not all(ipaddress.ip_address(address).is_global for address in addresses):
-        message = f"{host} is in the internal network, which the operator does not access for users. Add it to builds.privateHosts of the chart."
-        raise ProviderError(reason, message)
+        return ""
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    resolved = [str(entry[4][0]) for entry in found]
+    if not all(is_public(address) for address in resolved):
+        raise outgoing.ForbiddenHostError(host)
+    return resolved[0]
+
+
+def forbidden(host: str) -> str:
+    """The message about a host in the internal network."""
+    return f"{host} is in the internal network, which the operator does not access for users. Add it to builds.privateHosts of the chart."

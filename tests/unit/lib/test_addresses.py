@@ -17,6 +17,7 @@ from landfall.api.webhook import Webhook
 from landfall.builds.fetch import Archive, SourceError, fetched
 from landfall.engine.errors import SpecError
 from landfall.errors import Retry
+from landfall.lib import outgoing
 from landfall.lib import urls as addresses
 from landfall.notifications.send import NotDeliveredError, ping
 from landfall.providers import git
@@ -74,7 +75,7 @@ def test_a_host_that_is_none_is_told_by_whoever_takes_it(host: str, tmp_path: Pa
     with pytest.raises(SpecError, match=r"source: Connection shop, its Secret's url: .* is not a valid host name"):
         endpoint("shop", ends(f"postgresql://u:p@{host}/shop"), "source")
     with pytest.raises(ProviderError, match=r"source.git.url: .* is not a valid host name") as caught:
-        git.head(git.Remote(f"https://{host}/shop.git"))
+        asyncio.run(git.head(outgoing.client(), git.Remote(f"https://{host}/shop.git")))
     assert (caught.value.reason, caught.value.retry) == ("SourceMissing", Retry.AFTER_CHANGE)
     with pytest.raises(SourceError, match="has no valid host"):
         asyncio.run(fetched(Archive(f"https://{host}/shop.zip"), tmp_path, tmp_path / "app"))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,3 +185,62 @@ def test_proxies_of_the_environment_are_used_only_where_that_is_asked_for(monkey
 def test_it_says_what_the_system_said(url: str, message: str) -> None:
     with pytest.raises(OutgoingError, match=f"ConnectError: .*{message}"):
         outgoing.post(url, b"", {}, _PATIENT)
+
+
+def _serving_tls(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The context of a server with a certificate for a name, and of a client that trusts it."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    files = ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=test", "-addext", f"subjectAltName=DNS:{name}"]
+    subprocess.run([*command, *files], check=True, capture_output=True)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate, key)
+    return serving, ssl.create_default_context(cafile=str(certificate))
+
+
+@pytest.mark.parametrize("name", ["shop.example.com", "other.example.com"])
+def test_a_pinned_address_is_connected_to_and_the_certificate_must_have_the_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, trusting = _serving_tls(tmp_path, "shop.example.com")
+    monkeypatch.setattr(outgoing, "_trusted", lambda: trusting)
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(response_bytes(b"here"))
+        await writer.drain()
+        writer.close()
+
+    async def address_of(host: str) -> str:
+        assert host == name
+        return "127.0.0.1"
+
+    async def called() -> bytes:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=serving) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            async with (
+                outgoing.client(address_of=address_of) as by,
+                outgoing.send(by, "GET", f"https://{name}:{port}/a", _PATIENT) as answer,
+            ):
+                return await outgoing.body(answer)
+
+    if name == "shop.example.com":
+        assert asyncio.run(called()) == b"here"
+        assert f"host: {name}:" in heads[0].decode().lower()
+    else:
+        with pytest.raises(OutgoingError, match=r"(?i)certificate|mismatch"):
+            asyncio.run(called())
+        assert heads == []
+
+
+def test_a_host_that_the_client_does_not_access_gets_nothing() -> None:
+    async def address_of(host: str) -> str:
+        raise outgoing.ForbiddenHostError(host)
+
+    async def called() -> None:
+        async with outgoing.client(address_of=address_of) as by, outgoing.send(by, "GET", "http://inside:1/", _PATIENT):
+            pass
+
+    with pytest.raises(outgoing.ForbiddenHostError):
+        asyncio.run(called())

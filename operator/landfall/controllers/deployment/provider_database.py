@@ -7,7 +7,6 @@ deleting a Deployment deletes neither a database nor its password.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,13 +16,14 @@ from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.controllers.context import Context, log_write
 from landfall.controllers.deployment.environment import content
 from landfall.kube.client import Object
+from landfall.lib import outgoing
 from landfall.lib import urls as addresses
 from landfall.lib.digest import digest
 from landfall.manifests.release import encoded
 from landfall.providers import appwrite, supabase
 from landfall.providers.appwrite import Appwrite
 from landfall.providers.errors import ProviderError
-from landfall.providers.outside import outside
+from landfall.providers.outside import forbidden, public_address
 from landfall.providers.supabase import Supabase
 
 _OURS = frozenset({"landfall-project", "landfall-password", "landfall-ref", "landfall-ready"})
@@ -110,7 +110,9 @@ async def _reachable(credentials: Mapping[str, str], inside: Collection[str]) ->
         if not host:
             continue
         try:
-            await asyncio.to_thread(outside, host, inside, "DatabaseRefused")
+            await public_address(host, inside)
+        except outgoing.ForbiddenHostError as error:
+            raise ProviderError("DatabaseRefused", forbidden(host)) from error
         except OSError as error:
             message = f"database: the host {host!r} in key {name!r} of its Secret cannot be resolved. It is retried."
             raise ProviderError("DatabaseUnreachable", message) from error
@@ -191,7 +193,9 @@ async def _supabase(context: Context, deployment: Object, credentials: Mapping[s
     del deployment, own
     if credentials.get("url") and not credentials.get("token"):
         _needed(credentials, "serviceRoleKey")
-        return await supabase.environment_of_url(context.providers.client(), credentials["url"], credentials["serviceRoleKey"])
+        return await supabase.environment_of_url(
+            context.providers.user_client(), credentials["url"], credentials["serviceRoleKey"]
+        )
     _needed(credentials, "token", "ref")
     api = Supabase(context.providers.supabase, context.providers.client(), credentials["token"])
     return await _supabase_ready(api, credentials["ref"], credentials.get("password", ""))
@@ -205,7 +209,7 @@ async def _appwrite_made(context: Context, deployment: Object, credentials: Mapp
     _needed(credentials, "endpoint")
     if own.held is None:
         await own.begin(**{"landfall-project": f"lf-{secrets.token_hex(8)}"})
-    project, name, client = (own.held or {})["landfall-project"], _name(deployment), context.providers.client()
+    project, name, client = (own.held or {})["landfall-project"], _name(deployment), context.providers.user_client()
     endpoint, region = credentials["endpoint"], credentials.get("region", "")
     if credentials.get("session"):
         _needed(credentials, "team")
@@ -237,5 +241,5 @@ async def _appwrite(context: Context, deployment: Object, credentials: Mapping[s
     del deployment, own
     _needed(credentials, "endpoint", "project", "key")
     endpoint, project, key = credentials["endpoint"], credentials["project"], credentials["key"]
-    await Appwrite.of_project(endpoint, context.providers.client(), project, key).verify()
+    await Appwrite.of_project(endpoint, context.providers.user_client(), project, key).verify()
     return appwrite.environment(endpoint, project, key, credentials.get("database", ""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -99,7 +98,7 @@ async def _look_up_commit(context: Context, repository: GitHubSource | GitSource
     if repository.commit:
         return Commit(repository.commit, "")
     remote = Remote(repository.url, opens.token, opens.username)
-    sha, branch = await asyncio.to_thread(head, remote, repository.branch or "", context.providers.private_hosts)
+    sha, branch = await head(context.providers.user_client(), remote, repository.branch or "")
     return Commit(sha, "", branch)
 
 
