@@ -22,7 +22,7 @@ from landfall.kube.errors import KubeError, error_of
 FAULTS = ("kill", "409", "429", "500", "timeout", "lost")
 KILLED = 86
 _DIES_WITH_ITS_PARENT = 1
-_sent = Kube._sent  # noqa: SLF001  the one place that every request passes
+_request = Kube._request  # noqa: SLF001  the one place that every request passes
 _seen: Counter[str] = Counter()
 
 
@@ -30,19 +30,19 @@ async def _faulty(self: Kube, method: str, path: str, body: object, content: str
     fault = sys.argv[1]
     place = path.split("?", maxsplit=1)[0]
     if method == "GET" or place.endswith("tokenreviews"):
-        return await _sent(self, method, path, body, content, **more)
+        return await _request(self, method, path, body, content, **more)
     if fault == "kill":
-        answer = await _sent(self, method, path, body, content, **more)
+        answer = await _request(self, method, path, body, content, **more)
         await answer.read()
         sys.stderr.write(f"killed after {method} {place}\n")
         sys.stderr.flush()
         os._exit(KILLED)
     _seen[f"{method} {place}"] += 1
     if _seen[f"{method} {place}"] % 2 == 0:  # every other try of the same write goes well
-        return await _sent(self, method, path, body, content, **more)
+        return await _request(self, method, path, body, content, **more)
     sys.stderr.write(f"{fault} at {method} {place}\n")
     if fault == "lost":
-        answer = await _sent(self, method, path, body, content, **more)
+        answer = await _request(self, method, path, body, content, **more)
         await answer.read()
         raise KubeError(0, "the answer was lost")
     if fault == "timeout":
@@ -62,7 +62,7 @@ def _killed() -> int:
 
 if __name__ == "__main__":
     assert sys.argv[1] in FAULTS
-    Kube._sent = _faulty  # type: ignore[method-assign]  # noqa: SLF001  as above
+    Kube._request = _faulty  # type: ignore[method-assign]  # noqa: SLF001  as above
     while sys.argv[1] == "kill" and (ended := _killed()) == KILLED:
         pass
     sys.exit(ended if sys.argv[1] == "kill" else operator(lambda *parts: Intake(*parts).application()))

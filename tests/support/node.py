@@ -40,7 +40,7 @@ def work(folder: Path) -> None:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, encoding="utf-8") for number in (1, 2))
-    main.WORDS = folder / "termination-log"
+    main.TERMINATION_LOG = folder / "termination-log"
     reporter.Reporter.__init__.__defaults__ = (folder / "var/run/landfall/token", None)  # type: ignore[attr-defined]
     main.DATA = folder / "data"
     sys.exit(main.main(folder / "etc/landfall"))
