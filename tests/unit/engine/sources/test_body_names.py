@@ -28,6 +28,12 @@ def _names(body: str, language: str = "sql", *, certain: bool | None = None) -> 
         ("SELECT a FROM s.t, s.u LIMIT 1", {"relation s.t", "relation s.u"}),
         ("WITH t AS (SELECT 1 FROM u) SELECT * FROM t", {"relation u"}),
         ("SELECT extract(year FROM t), trim(both FROM u), a IS DISTINCT FROM v", {"function extract", "function trim"}),
+        (
+            "SELECT 1 FROM ((t JOIN s.u ON f(a) = b) JOIN v USING (c)), (SELECT a, b FROM w) x",
+            {f"relation {n}" for n in ("t", "s.u", "v", "w")} | {"function f"},
+        ),
+        ("WITH t AS NOT MATERIALIZED (SELECT 1 FROM u LIMIT 1e3) SELECT * FROM t", {"relation u"}),
+        ('SELECT U&"f\\0061"(1), U&"f!0062" UESCAPE \'!\' (2)', {"function fa", "function fb"}),
         ("INSERT INTO t (a) VALUES (1)", {"relation t"}),
         ("SELECT $1::mood, '{}'::s.moods[], CAST($1 AS kind)", {"type mood", "type s.moods", "type kind"}),
         ("SELECT t FROM (SELECT 1 AS t) q ORDER BY u", set()),

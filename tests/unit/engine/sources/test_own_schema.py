@@ -18,6 +18,10 @@ from landfall.engine.sources.postgresql.own_schema import hidden_names, own_sche
         ("SELECT public.id FROM t public", None),
         ("SELECT t.public, x.public.id FROM t", None),
         ("SELECT other.f(1), publics.t, t.id FROM t", None),
+        (
+            "WITH t AS (SELECT public.id FROM public.t public) SELECT t.id FROM t",
+            "WITH t AS (SELECT public.id FROM {}t public) SELECT t.id FROM t",
+        ),
         ("SELECT public.f(public.t.id) FROM public.t", "SELECT {0}f({0}t.id) FROM {0}t"),
     ],
 )
@@ -35,6 +39,7 @@ def test_names_of_migrated_schemas_are_those_of_the_view(query: str, made: str |
         ),
         (" WITH t AS ( SELECT 'core.t' FROM other.t) SELECT t.id FROM t", set()),
         (" SELECT core.t FROM v core", set()),
+        (" WITH u AS (SELECT 1) SELECT core.t FROM v core, u", set()),
     ],
 )
 def test_names_that_a_with_query_hides(query: str, names: set[tuple[str, str]]) -> None:

@@ -5,80 +5,17 @@ Comments and texts are no names. Names in the texts of EXECUTE, and names in bra
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-_TOKEN = re.compile(
-    r"""(?P<comment>--[^\n]*)|(?P<block>/\*)|(?P<space>\s+)
-    |(?P<escaped>[eE]'(?:[^'\\]|''|\\.)*')|(?P<text>(?:[uU]&|[bBxXnN])?'(?:[^']|'')*')
-    |(?P<dollar>\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)
-    |(?P<quoted>"(?:[^"]|"")*")|(?P<word>[^\W\d][\w$]*)|(?P<cast>::)|(?P<other>.)""",
-    re.DOTALL | re.VERBOSE,
-)
+from landfall.engine.clients.postgresql_tokens import Token, TokenKind, after_of, before_of, places_of, takes_table, tokens_of
+
 _BRANCHES = frozenset({"if", "case", "loop", "while", "for", "foreach", "exception", "when"})
-_BEFORE_TABLES = frozenset({"from", "join", "update", "only", "table", "truncate"})
-_AFTER_TABLES = frozenset(
-    {
-        *(
-            "where",
-            "group",
-            "order",
-            "having",
-            "limit",
-            "offset",
-            "union",
-            "except",
-            "intersect",
-            "window",
-            "set",
-            "returning",
-            ";",
-        ),
-    }
-)
-_FROM_OF_CALLS = frozenset({"extract", "substring", "trim", "overlay", "position"})
 _NO_TABLES = frozenset({"only", "lateral", "set", "of", "select", "values", "with"})
 _NO_CALLS = frozenset(
-    {
-        *(
-            "all",
-            "and",
-            "any",
-            "array",
-            "as",
-            "by",
-            "case",
-            "cast",
-            "else",
-            "except",
-            "exists",
-            "filter",
-            "from",
-            "if",
-            "in",
-            "intersect",
-        ),
-        *(
-            "into",
-            "join",
-            "limit",
-            "not",
-            "on",
-            "or",
-            "over",
-            "raise",
-            "return",
-            "select",
-            "some",
-            "then",
-            "union",
-            "using",
-            "values",
-        ),
-        *("when", "where", "while", "with"),
-    }
+    "all and any array as by case cast else except exists filter from if in intersect into join limit materialized not on or over raise"  # noqa: SIM905  a table of words
+    " return select some then union using values when where while with".split()
 )
 
 
@@ -100,24 +37,6 @@ class NameInBody:
     certain: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-
-    @property
-    def is_name(self) -> bool:
-        return self.kind in {"word", "quoted"}
-
-    @property
-    def plain(self) -> str:
-        """The token as a keyword or sign; empty for a quoted name or a text."""
-        return self.text if self.kind in {"word", "other", "cast"} else ""
-
-
-_NONE = _Token("other", "")
-
-
 def names_in(body: str, language: str) -> frozenset[NameInBody]:
     """Return the references in the body of a function.
 
@@ -125,75 +44,27 @@ def names_in(body: str, language: str) -> frozenset[NameInBody]:
         body: `pg_proc.prosrc`.
         language: `sql`, whose bodies are resolved as a whole, or `plpgsql`, which resolves a statement when it is reached.
     """
-    tokens = list(_tokens(body))
+    tokens = list(tokens_of(body))
     procedural = language != "sql"
     sure = not procedural or not any(t.plain in _BRANCHES for t in tokens)
     found = {replace(name, certain=sure) for name in _references(tokens)}
     if procedural and any(t.plain == "execute" for t in tokens):
         for token in tokens:
-            if token.kind in {"text", "escaped", "dollar"}:
-                found |= {replace(name, certain=False) for name in _references(list(_tokens(token.text)))}
+            if token.kind in {TokenKind.TEXT, TokenKind.BODY}:
+                found |= {replace(name, certain=False) for name in _references(list(tokens_of(token.text)))}
     return frozenset(found)
 
 
-def _tokens(body: str) -> Iterator[_Token]:
-    at = 0
-    while at < len(body):
-        found = _TOKEN.match(body, at)
-        if found is None:  # cannot be: the last alternative takes every character
-            return
-        at, kind = found.end(), found.lastgroup or ""
-        kind = "dollar" if kind == "tag" else kind
-        if kind == "block":
-            at = _end_of_comment(body, at)
-        elif kind == "word":
-            yield _Token(kind, found.group().lower())
-        elif kind == "quoted":
-            yield _Token(kind, found.group()[1:-1].replace('""', '"'))
-        elif kind in {"text", "escaped"}:
-            yield _Token(kind, found.group().split("'", 1)[1][:-1].replace("''", "'"))
-        elif kind == "dollar":
-            yield _Token(kind, found.group().split("$", 2)[2].rsplit("$", 2)[0])
-        elif kind not in {"comment", "space"}:
-            yield _Token(kind, found.group())
-
-
-def _end_of_comment(body: str, at: int) -> int:
-    """The position behind a comment whose start is before `at`; comments nest."""
-    depth = 1
-    for found in re.compile(r"/\*|\*/").finditer(body, at):
-        depth += 1 if found.group() == "/*" else -1
-        if not depth:
-            return found.end()
-    return len(body)
-
-
-def _references(tokens: list[_Token]) -> Iterator[NameInBody]:
-    local = {
-        t.text
-        for t, word, sign in zip(tokens, tokens[1:], tokens[2:], strict=False)
-        if t.is_name and (word.plain, sign.plain) == ("as", "(")
-    }
-    opened: list[tuple[str, bool]] = []  # the word before each open parenthesis, and whether a list of tables was open there
-    listing = False
-    for at, token in enumerate(tokens):
-        before, after = (tokens[at - 1] if at else _NONE), (tokens[at + 1] if at + 1 < len(tokens) else _NONE)
-        if token.plain == "(":
-            opened.append((before.plain, listing))
-            listing = False
-        elif token.plain == ")":
-            listing = opened.pop()[1] if opened else False
-        elif token.plain == "from":
-            listing = before.plain != "distinct" and not (opened and opened[-1][0] in _FROM_OF_CALLS)
-        elif token.plain in _AFTER_TABLES:
-            listing = False
+def _references(tokens: list[Token]) -> Iterator[NameInBody]:
+    local = {t.text for at, t in enumerate(tokens) if t.is_name and _named_query(tokens, at)}
+    for at, (token, place) in enumerate(zip(tokens, places_of(tokens), strict=True)):
+        before = before_of(tokens, at)
         if not token.is_name or before.plain == ".":
             continue
-        tables = _takes_table(tokens, at, listing=listing)
-        qualified = after.plain == "." and at + 2 < len(tokens) and tokens[at + 2].is_name
+        qualified = after_of(tokens, at).plain == "." and after_of(tokens, at + 1).is_name
         end = at + 2 if qualified else at
-        casting = before.plain == "::" or (before.plain == "as" and bool(opened) and opened[-1][0] == "cast")
-        kind = NameKind.TYPE if casting else _kind(tokens, end, before, tables=tables)
+        casting = before.plain == "::" or (before.plain == "as" and place.opener == "cast")
+        kind = NameKind.TYPE if casting else _kind(tokens, end, before, tables=takes_table(tokens, at, place))
         schema, name = (token.text, tokens[end].text) if qualified else ("", token.text)
         if kind is NameKind.TYPE and qualified and _sign(tokens, end + 1) == "%":  # a column's type: relation.column%TYPE
             schema, name, kind = "", token.text, NameKind.RELATION
@@ -201,17 +72,13 @@ def _references(tokens: list[_Token]) -> Iterator[NameInBody]:
             yield NameInBody(kind, schema, name)
 
 
-def _takes_table(tokens: list[_Token], at: int, *, listing: bool) -> bool:
-    """Whether a name of a table is expected at a position."""
-    before = tokens[at - 1].plain if at else ""
-    if before == "from":
-        return listing
-    if before == "into":
-        return at > 1 and tokens[at - 2].plain in {"insert", "merge"}
-    return before in _BEFORE_TABLES or (before == "," and listing)
+def _named_query(tokens: list[Token], at: int) -> bool:
+    """Whether a name is that of a WITH query."""
+    following = [t.plain for t in tokens[at + 1 : at + 5]]
+    return following[:1] == ["as"] and next((w for w in following[1:] if w not in {"not", "materialized"}), "") == "("
 
 
-def _kind(tokens: list[_Token], end: int, before: _Token, *, tables: bool) -> NameKind | None:
+def _kind(tokens: list[Token], end: int, before: Token, *, tables: bool) -> NameKind | None:
     """What the name that ends at a position stands for; None for a column, a variable or a keyword."""
     following = _sign(tokens, end + 1)
     if following == "%" and _sign(tokens, end + 2) in {"rowtype", "type"}:
@@ -221,5 +88,5 @@ def _kind(tokens: list[_Token], end: int, before: _Token, *, tables: bool) -> Na
     return NameKind.RELATION if tables and tokens[end].plain not in _NO_TABLES else None
 
 
-def _sign(tokens: list[_Token], at: int) -> str:
+def _sign(tokens: list[Token], at: int) -> str:
     return tokens[at].plain if at < len(tokens) else ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 
-from landfall.engine.model.identifiers import quoted, search_path
+from landfall.engine.clients.postgresql_names import qualified_names
+from landfall.engine.clients.postgresql_tokens import Token, TokenKind, tokens_of
+from landfall.engine.model.identifiers import literal, quoted, search_path
 from landfall.engine.model.options import OnExisting
 from landfall.engine.model.plan import Plan
 from landfall.engine.sources.registry import engine_of
@@ -38,36 +39,32 @@ def sees_target_schema(plan: Plan) -> bool:
     return engine_of(plan.engine).capabilities.speaks_target_sql or plan.on_existing == OnExisting.FILL
 
 
-_TOKEN = re.compile(
-    r"""(?P<body>\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)|(?P<comment>--[^\n]*|/\*.*?\*/)"""
-    r"""|(?P<reg>'(?:[^']|'')*')(?=::(?:pg_catalog\.)?reg)|(?P<text>\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*')"""
-    r"""|(?P<name>(?P<schema>"(?:[^"]|"")+"|[^\W\d][\w$]*)\.(?P<own>"(?:[^"]|"")+"|[^\W\d][\w$]*))|"(?:[^"]|"")*"|[\w$]+""",
-    re.DOTALL,
-)
-
-
 def staged(plan: Plan, sql: str, stage: str) -> str:
     """A statement of a plan whose `qualified` names are those in the stage schemas.
 
     Texts, comments and bodies of functions stay as they are: they mean the schemas as they are after the cutover. A text that is cast to
-    `regclass` or another type of names is a name.
+    `regclass` or another type of names is a name. A column of an alias that is called as a schema is none.
     """
     places = {(schema, name): plan.place(stage, schema) for schema, name in plan.qualified if schema in plan.schemas}
-    return _moved(sql, lambda schema, name: places.get((schema, name))) if places else sql
+    return _moved(sql, places) if places else sql
 
 
-def _moved(sql: str, place: Callable[[str, str], str | None]) -> str:
-    def put(match: re.Match[str]) -> str:
-        if match["reg"]:
-            inner = _moved(match["reg"][1:-1].replace("''", "'"), place)
-            return "'" + inner.replace("'", "''") + "'"
-        if not match["name"] or sql[match.start() - 1 : match.start()] == ".":
-            return match.group()
-        there = place(_name(match["schema"]), _name(match["own"]))
-        return f"{quoted(there)}.{match['own']}" if there else match.group()
+def _moved(sql: str, places: Mapping[tuple[str, str], str]) -> str:
+    """The SQL with other schemas for these names, as (schema, name)."""
+    tokens = list(tokens_of(sql))
+    texts = [t for at, t in enumerate(tokens) if _is_name(tokens, at)]
+    changes = {t: literal(moved) for t in texts if (moved := _moved(t.text, places)) != t.text}
+    for found in qualified_names(tokens):
+        if there := places.get((found.schema, found.name)):
+            changes[found.token] = quoted(there)
+    for token, text in sorted(changes.items(), key=lambda change: -change[0].start):
+        sql = sql[: token.start] + text + sql[token.end :]
+    return sql
 
-    return _TOKEN.sub(put, sql)
 
-
-def _name(word: str) -> str:
-    return word[1:-1].replace('""', '"') if word.startswith('"') else word.lower()
+def _is_name(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a constant is cast to a type of names: `'a.b'::regclass`."""
+    following = [t.text for t in tokens[at + 1 : at + 4]]
+    path = following[1:3] == ["pg_catalog", "."]
+    kind = (tokens[at + 4].text if at + 4 < len(tokens) else "") if path else "".join(following[1:2])
+    return tokens[at].kind is TokenKind.TEXT and following[:1] == ["::"] and kind.startswith("reg")
