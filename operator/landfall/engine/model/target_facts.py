@@ -19,7 +19,10 @@ class TargetFacts:
         objects: Definitions of types, sequences, collations, functions and aggregates in the target schema, by `SourceObject.label`.
         user: The user of the Connection.
         roles: All roles.
-        owners: The roles that the user may make the owner of an object in the target schema.
+        owners: The roles that the user may make the owner of an object in the target schema; where that does not exist, as far as the user
+            is concerned: the owner of an object needs CREATE on its schema.
+        membership: What follows `GRANT role TO user` so that the user can make the role an owner.
+        superuser: Whether the user is a superuser, who needs no right for that.
         schema_rights: Who has which right on the target schema, as (role, USAGE or CREATE).
         trusted_extensions: The available extensions that the user may create.
         extension_schemas: The schemas of the existing extensions.
@@ -46,6 +49,8 @@ class TargetFacts:
     user: str = ""
     roles: frozenset[str] = frozenset()
     owners: frozenset[str] = frozenset()
+    superuser: bool = False
+    membership: str = ""
     schema_rights: frozenset[tuple[str, str]] = frozenset()
     trusted_extensions: frozenset[str] = frozenset()
     extension_schemas: Mapping[str, str] = field(default_factory=dict)

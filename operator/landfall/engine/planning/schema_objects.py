@@ -352,7 +352,6 @@ STAGES = {
 
 
 NAMES_IN_BODIES = frozenset({"bare name", "qualified name"})  # of functions that a table uses: one risk each
-_OF_SCHEMAS = frozenset({"schema owner", "schema privilege", "comment on schema"})
 _EARLY = (Stage.TABLES, Stage.FINISH)  # when there are no views
 
 
@@ -361,18 +360,18 @@ def objects(draft: Draft, *, before: bool) -> None:
     moved = {t.name for t in selected(draft.catalog, draft.options)}
     moved |= {v.name for v in draft.catalog.views if not excluded(v.name, draft.options.exclude_tables)}
     over = {v.name for v in draft.catalog.views}
-    for thing in draft.catalog.objects:
+    for thing in privileges.in_order(draft.catalog.objects):
         if (thing.table and thing.table not in moved) or privileges.settled(draft, thing, before=before):
             continue
         if {(thing.within, thing.label), (thing.within, thing.of)} & draft.in_place:
             continue
-        if not thing.definition or (thing.kind in _OF_SCHEMAS and thing.name not in draft.made_schemas):
+        if not thing.definition or (thing.kind in privileges.OF_SCHEMAS and thing.name not in draft.made_schemas):
             if before:
                 _uncarried(draft, thing)
             continue
         stage = Stage.LAST if thing.table in over and STAGES[thing.kind] in _EARLY else STAGES[thing.kind]
         if (stage is Stage.PREPARE) is before:
-            sql = thing.definition
+            sql = privileges.owner_statement(draft, thing) if thing.kind == "owner" else thing.definition
             draft.enter(thing.within)
             if thing.kind == "path":
                 merged = () if draft.catalog.apart else draft.catalog.schemas

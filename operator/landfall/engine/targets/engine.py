@@ -135,6 +135,9 @@ class TargetDdl(Protocol):
     def create_schema(self, name: str) -> str:
         """CREATE SCHEMA, unless there is one of that name."""
 
+    def with_create(self, statement: str, schema: str, role: str) -> str:
+        """A statement for which a role has CREATE on a schema as long as it takes."""
+
     def set_default(self, table: str, column: str, expression: str) -> str:
         """Set the default of a column."""
 

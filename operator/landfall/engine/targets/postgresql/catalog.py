@@ -20,6 +20,7 @@ from landfall.engine.targets.postgresql import trust
 
 _OLDEST = 130000
 _BARE_INDEXES = 170000
+_SET_OPTION = 160000
 _POOLER_PORT = 6543
 _KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
 
@@ -83,9 +84,16 @@ def _of_schema(control: Control, number: int, schema: str, path: tuple[str, ...]
         objects=_objects(control, schema, path),
         user=str(control.value("SELECT current_user")),
         roles=frozenset(r[0] for r in control.rows("SELECT rolname FROM pg_roles")),
-        owners=frozenset(r[0] for r in control.rows(_POSSIBLE_OWNERS, quoted(schema))),
+        owners=frozenset(r[0] for r in control.rows(_possible_owners(number), quoted(schema))),
+        membership=" WITH INHERIT TRUE, SET TRUE" if number >= _SET_OPTION else "",
+        superuser=bool(control.value(_SUPERUSER)),
         schema_rights=frozenset((r[0], r[1]) for r in control.rows(_SCHEMA_RIGHTS, quoted(schema), quoted(schema))),
     )
+
+
+def _possible_owners(number: int) -> str:
+    """Since version 16 a membership says apart whether its privileges are inherited, and whether the role can be set."""
+    return _POSSIBLE_OWNERS.format(set=_MAY_SET if number >= _SET_OPTION else "true")
 
 
 def _objects(control: Control, schema: str, path: tuple[str, ...]) -> dict[str, str]:
@@ -253,10 +261,13 @@ _CREATABLE = (
     " AND e.default_version=v.version WHERE has_database_privilege(current_database(),'CREATE')"
     " AND (v.trusted OR NOT v.superuser)"
 )
+_SUPERUSER = "SELECT rolsuper FROM pg_roles WHERE rolname=current_user"
+# Whom the user may give an object in a schema and still move it at a rollback. A schema that the cutover creates is there for everyone.
 _POSSIBLE_OWNERS = (
-    "SELECT rolname FROM pg_roles WHERE (SELECT rolsuper FROM pg_roles WHERE rolname=current_user)"
-    " OR pg_has_role(current_user,oid,'USAGE') AND has_schema_privilege(oid,to_regnamespace(%s)::oid,'CREATE')"
+    f"SELECT rolname FROM pg_roles WHERE ({_SUPERUSER}) OR pg_has_role(current_user,oid,'USAGE') AND {{set}}"
+    " AND coalesce(has_schema_privilege(oid,to_regnamespace(%s)::oid,'CREATE'),true)"
 )
+_MAY_SET = "pg_has_role(current_user,oid,'SET')"
 _SCHEMA_RIGHTS = (
     "SELECT r.rolname,p.word FROM pg_roles r, (VALUES ('USAGE'),('CREATE')) p(word), to_regnamespace(%s) n"
     " WHERE has_schema_privilege(r.oid,n.oid,p.word) UNION SELECT 'PUBLIC',a.privilege_type FROM pg_namespace n"

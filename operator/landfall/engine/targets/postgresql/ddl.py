@@ -204,6 +204,12 @@ def create_schema(name: str) -> str:
     return f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}"
 
 
+def with_create(statement: str, schema: str, role: str) -> str:
+    """GRANT, the statement, REVOKE."""
+    right = f"CREATE ON SCHEMA {quoted(schema)}"
+    return f"GRANT {right} TO {quoted(role)}; {statement}; REVOKE {right} FROM {quoted(role)}"
+
+
 def _place(name: str, schema: str) -> str:
     return f"{quoted(schema)}.{quoted(name)}" if schema else quoted(name)
 
