@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +24,8 @@ def _locked(place: Place, namespace: str) -> Iterator[None]:
     with place.pg.connect(namespace) as other, other.transaction():
         (stage,) = other.execute(b"SELECT nspname FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchone() or ("",)
         other.execute(f"LOCK TABLE {stage}.item IN EXCLUSIVE MODE".encode())
-        time.sleep(2)  # a chunk is waiting by now
+        waiting = f"SELECT count(*) FROM pg_locks WHERE relation='{stage}.item'::regclass AND NOT granted".encode()
+        place.wait("a chunk waits for the lock", lambda: other.execute(waiting).fetchone() != (0,))
         yield
 
 

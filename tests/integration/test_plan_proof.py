@@ -84,8 +84,8 @@ def test_a_query_that_the_source_rejects_is_a_blocker(pg15: PostgreSql, fresh: s
 def test_the_time_limit_of_a_row_is_none_of_the_catalog_queries(
     pg15: PostgreSql, fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_proof, "_SECONDS", 1)
-    monkeypatch.setattr(row_proof, "_UNSAFE", "SELECT 'none', 'none' FROM pg_sleep(1.2)")
+    monkeypatch.setattr(row_proof, "_SECONDS", 3)
+    monkeypatch.setattr(row_proof, "_UNSAFE", "SELECT 'none', 'none' FROM pg_sleep(3.2)")
     plan = _move(pg15, fresh, tmp_path / "s.db", "create table t(id integer primary key, v int default (1+1))").plan()
     assert ([t.target for t in plan.tables], plan.blockers) == (["t"], ())
 
