@@ -43,9 +43,9 @@ class Source:
 
 
 @pytest.fixture(scope="module")
-def old(tmp_path_factory: pytest.TempPathFactory) -> Version01:
+def old() -> Version01:
     """Version 0.1.0."""
-    version = version_0_1.unpacked(tmp_path_factory.mktemp("0.1"))
+    version = version_0_1.installed()
     assert version.origin() == version.folder / "landfall"
     return version
 

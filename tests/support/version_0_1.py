@@ -1,6 +1,6 @@
-"""Version 0.1.0 of the command, from the history of this repository, in a process of its own.
+"""Version 0.1.0 of the command: its wheel, built from the history of this repository, in a process of its own.
 
-Its wheel holds the folder `operator/landfall` as it is, so the folder stands for the wheel. What it imports comes from this environment.
+What it imports besides itself comes from this environment.
 """
 
 from __future__ import annotations
@@ -10,9 +10,13 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster.programs import cache
+from tests.support.caches import alone
 from tests.support.faults import REPOSITORY
 
 COMMIT = "4c74cdfdb36177b15f51434d26c8374e44dac664"
@@ -56,14 +60,30 @@ class Version01:
         return {**os.environ, "PYTHONPATH": str(self.folder)}
 
 
-def unpacked(folder: Path) -> Version01:
-    """Unpack version 0.1.0 into a folder. Raises ShallowCloneError where the clone is shallow and lacks the commit."""
-    files(folder, "operator/landfall")
-    return Version01(folder / "operator")
+def installed() -> Version01:
+    """The wheel of version 0.1.0, built once for a commit and kept in the cache. Raises ShallowCloneError where the clone is shallow and lacks the commit."""
+    place = cache() / f"landfall-0.1.0-{COMMIT[:12]}"
+    with alone(place):
+        if not place.exists():
+            _install(place)
+    return Version01(place)
+
+
+def _install(place: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".landfall-0.1.0-") as name:
+        checkout, wheels, contents = (Path(name) / part for part in ("checkout", "wheels", "contents"))
+        files(checkout)
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(checkout)], check=True)
+        (wheel,) = wheels.glob("landfall-0.1.0-*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(contents)  # noqa: S202  our own
+        subprocess.run([sys.executable, "-m", "compileall", "-q", str(contents)], check=True)
+        contents.rename(place)
 
 
 def files(folder: Path, *paths: str) -> None:
-    """Unpack files and folders of version 0.1.0's checkout into a folder. Raises ShallowCloneError as `unpacked` does."""
+    """Unpack files and folders of version 0.1.0's checkout into a folder, all of them by default. Raises ShallowCloneError as `installed` does."""
     archive = subprocess.run(["git", "archive", COMMIT, *paths], cwd=REPOSITORY, capture_output=True, check=False)
     if archive.returncode:
         if _git("rev-parse", "--is-shallow-repository") == "true":
