@@ -77,7 +77,7 @@ test-databases: setup ## the engine, on real databases
 test-mariadb-11: setup ## what moves from MariaDB, with MariaDB 11.8 in place of Debian's
 	LANDFALL_MARIADB=11.8 $(BIN)/pytest -q $$(grep -lE "\b(maria|either)\b" tests/integration/test_*.py)
 
-test-conformance: setup ## every registered source engine against the contract of source engines, on real databases
+test-conformance: setup ## every registered source engine and language against its contract, on real databases and folders
 	$(BIN)/pytest -q tests/conformance
 
 test-api-server: setup ## what needs an API server and no node: kinds, roles, admission; and Migrations, with workers as processes of this machine
