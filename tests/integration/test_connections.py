@@ -18,9 +18,11 @@ import pytest
 from landfall.engine.clients.ca_file import authority_file
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.clients.postgresql_wire import Wire
-from landfall.engine.errors import CredentialRefusedError, UnreachableError
+from landfall.engine.errors import ConnectionLostError, CredentialRefusedError, UnreachableError
 from landfall.engine.model.options import Endpoint, TlsMode
 from landfall.engine.sources.mysql.session import MySqlSession
+from landfall.engine.sources.registry import source_of
+from tests.support import engine as run
 from tests.support.servers import _PG15, MariaDb, PostgreSql, free_port
 
 _PASSWORD = "pässwörd 'of' the test"  # noqa: S105  made up
@@ -254,3 +256,12 @@ def test_an_authority_is_written_once(encrypted: tuple[MariaDb, str], tmp_path: 
         )
     assert [file.read_text() for file in tmp_path.iterdir()] == [authority]
     authority_file.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["landfall", "the shop's migration", "ä" * 70, ""], ids=["ours", "quoted", "long", "none"])
+def test_sessions_left_behind_are_ended_by_whatever_name_the_address_gives_them(pg15: PostgreSql, name: str) -> None:
+    source = source_of(replace(run.postgresql(pg15, "postgres"), parameters=(("application_name", name),)))
+    left = source.reader()
+    source.kill([left.backend])
+    with pytest.raises(ConnectionLostError):
+        left.rows("SELECT 1")

@@ -133,7 +133,7 @@ class _PostgresqlSource:
             wire = _wire(self._endpoint)
             pids = ",".join(str(int(b)) for b in backends)
             wire.rows(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='landfall'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name=current_setting('application_name')"
                 f" AND usename=current_user AND pid IN ({pids})"
             )
             wire.close()
