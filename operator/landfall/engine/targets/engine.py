@@ -344,8 +344,7 @@ class Loader(RowSink, Protocol):
 class CutoverChecks:
     """What must still be true in the transaction of the cutover; each raises an error if it is not, and nothing is committed.
 
-    `same` is called while the existing tables are locked: the rows to keep are those of the source. `locked` is called last: the source
-    is still locked.
+    `same` is called while the existing tables are locked: their rows are the source's. `locked` is called last: the source is locked.
     """
 
     same: Callable[[], None]
