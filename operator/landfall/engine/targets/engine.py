@@ -313,10 +313,7 @@ class Loader(RowSink, Protocol):
         """Run a statement of `TargetQueries`; its rows as text."""
 
     def claim(self, lease: Lease) -> Chunk | None:
-        """Open a transaction and claim the next chunk in it, the largest table first; without a transaction and None if there is none.
-
-        Raises SupersededError: another process took the run over.
-        """
+        """Claim the next chunk in a new transaction, the largest table first; None, without one, if none is left. Raises SupersededError."""
 
     def complete(self, lease: Lease, chunk: Chunk, moved: Moved) -> None:
         """Record a claimed chunk and commit."""
