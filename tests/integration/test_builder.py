@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -105,7 +106,8 @@ def build(folder: Path, github: GitHub, registry: Server, sha: str, **spec: Any)
         while not places.program.exists():
             if places.failed.exists():
                 return
-        subprocess.run([sys.executable, "-I", runner.__file__], env=env, check=True, timeout=120, stdout=subprocess.DEVNULL)
+            time.sleep(0.01)
+        subprocess.run([sys.executable, "-I", runner.__file__], env=env, check=True, timeout=300, stdout=subprocess.DEVNULL)
 
     beside = [
         threading.Thread(target=commands),
@@ -116,7 +118,7 @@ def build(folder: Path, github: GitHub, registry: Server, sha: str, **spec: Any)
     made = Builder(task, cast("Reporter", reporter), folder, places, folder / "app", folder / "tmp", folder / "words")
     status = made.work()
     for thread in beside:
-        thread.join(60)
+        thread.join(300)
     return status, reporter, json.loads((folder / "words").read_text())
 
 

@@ -105,7 +105,7 @@ def test_what_another_package_manager_installs_runs(tmp_path: Path, framework: s
 
 
 def _answer(address: str) -> str:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         try:
             with urlopen(address, timeout=5) as answer:  # noqa: S310  our own server

@@ -17,7 +17,7 @@ _SECRET = "s3cr3t-of-the-test"  # noqa: S105  made up
 
 def landfall(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     process = Forked(*map(str, arguments), environment={"COLUMNS": "200", **(env or {})})
-    told, errors = process.communicate(120)
+    told, errors = process.communicate(300)
     return subprocess.CompletedProcess(arguments, process.returncode, told, errors)
 
 

@@ -155,7 +155,7 @@ def test_writers_stay_locked_out_until_what_moves_along_has_moved(
 
     move.handed_over = held
     assert move.run().rows == _ROWS
-    writer.join(10)
+    writer.join(300)
     assert written.is_set()
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT count(*) FROM t WHERE v='late'").fetchone() == (0,)

@@ -190,7 +190,7 @@ def _writing(old: Old, threads: int = 3) -> Iterator[_Written]:
     finally:
         stop.set()
         for worker in workers:
-            worker.join(60)
+            worker.join(300)
 
 
 def _move(old: Old, pg: PostgreSql, name: str, **options: bool) -> run.Move:
@@ -216,7 +216,7 @@ def test_every_write_is_in_the_target_or_refused(old: Old, pg15: PostgreSql, fre
         outcome = move.run()
         seen.over.set()
         refused_so_far = len(seen.refused)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while len(seen.refused) < refused_so_far + 3 and time.monotonic() < deadline:
             time.sleep(0.05)
     tables = {

@@ -111,7 +111,7 @@ def _writing(write: Callable[[str], None]) -> Iterator[list[int]]:
         yield written
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(300)
 
 
 @pytest.mark.parametrize("kind", _ENGINES)
@@ -235,7 +235,7 @@ class _Slow:
         elif event.kind == EventKind.NOTICE and event.text.endswith("is released"):
             self._locked.clear()
         elif event.kind == EventKind.COMPARED and self._locked.is_set():
-            assert self._through.wait(30), "the lock was not given back"
+            assert self._through.wait(300), "the lock was not given back"
 
     def _writer(self) -> None:
         self._write()

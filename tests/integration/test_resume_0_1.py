@@ -30,7 +30,7 @@ _ROWS = 2500
 _WORDS = 6000
 _BATCH = 250
 _ROWS_PER_SECOND = 4000
-_PATIENCE = 120
+_PATIENCE = 300
 
 
 @dataclass(frozen=True, slots=True)

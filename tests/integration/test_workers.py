@@ -204,5 +204,5 @@ def test_helpers_go_on_under_the_next_leader(maria: MariaDb, pg15: PostgreSql, f
     assert move.run().rows == _ROWS + 100
     _equal(maria, pg15, fresh)
     for process, _ in helpers.processes:
-        process.join(20)
+        process.join(300)
     assert [process.exitcode for process, _ in helpers.processes] == [0, 0]

@@ -20,7 +20,7 @@ from tests.support.forked import Forked
 
 REPOSITORY = Path(__file__).parent.parent.parent
 _TRIES = 8
-_PATIENCE = 90
+_PATIENCE = 300
 
 
 @dataclass

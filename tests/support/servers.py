@@ -23,7 +23,7 @@ import psycopg
 
 from tests.support.caches import alone
 
-_WAIT_SECONDS = 60
+_WAIT_SECONDS = 180
 _PG15 = Path("/usr/lib/postgresql/15/bin")
 _NPM = Path(__file__).parent / "postgresql"
 
