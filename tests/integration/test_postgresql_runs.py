@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from landfall.engine.errors import ConnectionLostError
 from landfall.engine.model.options import OnExisting, Options, Policies, TargetSchemas
 from landfall.engine.model.plan import Plan
+from landfall.engine.sources.base import Reader
+from landfall.engine.sources.registry import engine_of
 from tests.support import engine as run
 from tests.support.servers import PostgreSql
 
@@ -45,6 +51,36 @@ def test_rows_pass_what_their_source_lets_them_pass(pg15: PostgreSql, fresh: str
         count = "SELECT (SELECT count(*) FROM columnless),(SELECT count(*) FROM only_generated)"
         assert target.execute(count).fetchone() == (2500, 1)
         assert target.execute("SELECT c::oid='hub'::regclass::oid FROM names WHERE id=1").fetchone() == (True,)
+
+
+def test_a_query_ends_with_the_reader_that_is_gone(pg15: PostgreSql) -> None:
+    endpoint = run.postgresql(pg15, "postgres")
+    readers = [engine_of("PostgreSQL").connect(endpoint).reader() for _ in range(2)]
+    threads = [threading.Thread(target=_ended, args=(reader,)) for reader in readers]
+    for thread in threads:
+        thread.start()
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT count(*) FROM pg_sleep(60)%' AND state='active'"
+    with pg15.connect() as connection:
+        for reader, count in zip(readers, (2, 1), strict=True):
+            assert _settles(lambda count=count: connection.execute(running).fetchone() == (count,))
+            reader.abort()
+        assert _settles(lambda: connection.execute(running).fetchone() == (0,))
+    for thread in threads:
+        thread.join()
+
+
+def _ended(reader: Reader) -> None:
+    with pytest.raises(ConnectionLostError):
+        reader.rows("SELECT count(*) FROM pg_sleep(60)")
+
+
+def _settles(holds: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 @pytest.mark.parametrize("schema", ["public", "m"])
