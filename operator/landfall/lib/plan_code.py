@@ -1,6 +1,7 @@
 """Which statements of a plan are code: what the target executes later, besides storing and finding rows.
 
-An approver sees each of them. A kind that is not known to be plain is code, so that a new kind is shown and not overlooked.
+An approver sees each of them. A kind that is not known to be plain is code, so that a new kind is shown and not overlooked. A schema, its
+owner, rights and comment execute nothing. An extension is code: the source decides which functions of the server's packages the database has.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ _PLAIN = frozenset(
         *("partition", "inheritance", "comment", "sequence", "ownership", "sequence value", "statistics", "collation", "type"),
         *("enum", "composite", "range", "column setting", "constraint name", "staged text", "default", "check"),
         *("owner", "grant", "revoke", "staged path", "path"),
+        *("schema", "schema owner", "schema privilege", "comment on schema"),
     }
 )
 

@@ -107,13 +107,16 @@ def test_every_statement_that_is_code_is_shown_with_a_digest() -> None:
         "materialized view",
         "aggregate",
         "table setting",
+        "extension",
         "kind of tomorrow",
     )
     table_statement = Statement(0, Stage.TABLES, "table", "item", "item", "CREATE TABLE item ()")
+    plain = ("schema", "schema owner", "schema privilege", "comment on schema", "owner")
+    schema = [Statement(400 + n, Stage.MOVED, kind, "sales", "", f"ALTER {n}") for n, kind in enumerate(plain)]
     code = [Statement(n, Stage.LAST, kind, f"the_{n}", "item", f"CREATE {n}") for n, kind in enumerate(kinds, 1)]
     code += [Statement(20 + n, Stage.PREPARE, "function", f"f{n:03}", "", f"SELECT {n}") for n in range(200)]
     definer = Statement(300, Stage.PREPARE, "function", "all_salaries", "", _HEADER)
-    plan = replace(planned(CATALOG), statements=(table_statement, definer, *code))
+    plan = replace(planned(CATALOG), statements=(table_statement, definer, *code, *schema))
     short, whole = _render(plan), _render(plan, every=True)
     assert "202 functions: all_salaries (SECURITY DEFINER), the_1, f000 and 199 more" in short
     assert len(short.splitlines()) < 120
@@ -121,6 +124,7 @@ def test_every_statement_that_is_code_is_shown_with_a_digest() -> None:
         assert f"  {kind} the_" in whole
     assert f"  function f199 sha256:{code_digest('SELECT 199')}" in whole
     assert "table item sha256" not in whole
+    assert "sales sha256" not in whole
     changed = replace(plan, statements=(table_statement, replace(definer, sql="SELECT 2"), *code))
     assert [line for line in _render(changed).splitlines() if "functions" in line] != [
         line for line in short.splitlines() if "functions" in line
