@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from landfall.engine.errors import TargetInTheWayError, WrittenSinceError
-from landfall.engine.model.fingerprint import table_digest
+from landfall.engine.model.fingerprint import fingerprint, table_digest
 from landfall.engine.model.options import OnExisting, Options, TargetSchemas
 from landfall.engine.model.plan import Plan
 from landfall.engine.planning.planner import changed_objects
@@ -355,11 +355,21 @@ def test_partitions_and_heirs_are_attached_to_tables_of_another_schema(
 
 
 def test_a_stored_plan_with_an_heir_of_another_schema_is_still_that_of_its_source(pg15: PostgreSql, fresh: str) -> None:
-    plan = _plan(pg15, fresh, _SPREAD, "parts", "z")
+    domain = "CREATE TYPE z.mood AS ENUM ('a'); SET search_path = pg_catalog; CREATE DOMAIN z.mooded AS z.mood DEFAULT 'a'; RESET search_path;"
+    plan = _plan(pg15, fresh, _SPREAD + domain, "parts", "z")
     options = Options(schemas=("parts", "z"), target_schemas=TargetSchemas.MERGE)
     now = engine_of("PostgreSQL").catalog(run.postgresql(pg15, f"{fresh}s"), options)
     heir = next(t for t in now.tables if t.name == "heir")
-    before = json.loads(plan.fingerprint) | {"parts.heir": table_digest(replace(heir, parent_schemas=()))}
+    mooded = next(o for o in now.objects if o.kind == "domain")
+    assert (mooded.definition, mooded.former) == tuple(
+        f"CREATE DOMAIN \"mooded\" AS mood DEFAULT 'a'::{kind}" for kind in ("mood", "z.mood")
+    )
+    digests = json.loads(plan.fingerprint)
+    (named,) = [name for name in digests if name.startswith("domain ")]
+    was = replace(now, objects=(replace(mooded, definition=mooded.former, former=""),))
+    before = digests | {"parts.heir": table_digest(replace(heir, parent_schemas=())), named: fingerprint(was, options)[named]}
+    assert digests[named] != before[named]
+    assert changed_objects(plan, now, options) == ()
     assert changed_objects(replace(plan, fingerprint=json.dumps(before)), now, options) == ()
 
 

@@ -225,6 +225,7 @@ class SourceObject:
         within: Its schema, if the schemas of the source stay apart; otherwise empty.
         severity: Of the risk where it is not carried, a value of `plan.Severity`; empty: that of its kind.
         advice: What a person can do where it is not carried; empty: that of its kind.
+        former: Its definition as an earlier version read it, where that differs.
     """
 
     kind: str
@@ -239,6 +240,7 @@ class SourceObject:
     severity: str = ""
     advice: str = ""
     within: str = ""
+    former: str = ""
 
     @property
     def label(self) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from landfall.engine.model.catalog import Catalog, Table
+from landfall.engine.model.catalog import Catalog, SourceObject, Table
 from landfall.engine.model.options import Options
 
 _ADDED = frozenset(
@@ -49,14 +49,19 @@ def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
     for thing in catalog.objects:
         if (thing.severity and not thing.definition) or thing.kind in _FREE:
             continue  # it is not carried, whatever becomes of it; or it may change during a run
-        name = f"{thing.within}.{thing.name}" if thing.within else thing.name
-        found[f"{thing.kind} {name}{thing.signature} {thing.table}"] = _digest(_steady(thing))
+        found[_name(thing)] = _digest(_steady(thing))
     return found
 
 
+def _name(thing: SourceObject) -> str:
+    name = f"{thing.within}.{thing.name}" if thing.within else thing.name
+    return f"{thing.kind} {name}{thing.signature} {thing.table}"
+
+
 def former_digests(catalog: Catalog) -> dict[str, str]:
-    """The digests of tables as an earlier version read them, where that differs, by the name in a fingerprint."""
-    return {f"{table.schema}.{table.name}": table_digest(table) for table in catalog.former}
+    """The digests of what an earlier version read otherwise, by the name in a fingerprint."""
+    tables = {f"{table.schema}.{table.name}": table_digest(table) for table in catalog.former}
+    return tables | {_name(o): _digest(_steady(replace(o, definition=o.former))) for o in catalog.objects if o.former}
 
 
 def differing(before: dict[str, str], now: dict[str, str], former: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
@@ -85,7 +90,9 @@ def table_digest(table: Table) -> str:
     return _digest(_steady(table))
 
 
-_UNSTEADY = frozenset({"rows", "bytes", "next_value", "of", "role", "severity", "advice", "note_severity", "folded", "operators"})
+_UNSTEADY = frozenset(
+    {"rows", "bytes", "next_value", "of", "role", "severity", "advice", "note_severity", "folded", "operators", "former"}
+)
 
 
 def _steady(value: object) -> object:

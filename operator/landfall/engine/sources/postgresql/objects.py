@@ -54,12 +54,10 @@ def _types(control: Control, schemas: list[str]) -> list[SourceObject]:
     for name, labels in _rows(control, _ENUMS, schemas, "pg_type", "t.oid"):
         words = ",".join(literal(label) for label in labels)
         found.append(SourceObject("enum", name, f"CREATE TYPE {quoted(name)} AS ENUM ({words})"))
-    for name, base, required, default, collation, checks, unchecked in _rows(control, _DOMAINS, schemas, "pg_type", "t.oid"):
-        parts = [f"CREATE DOMAIN {quoted(name)} AS {base}"]
-        parts += [f"COLLATE {collation}"] if collation else []
-        parts += [f"DEFAULT {default}"] if default else []
-        parts += ["NOT NULL"] if required else []
-        found.append(SourceObject("domain", name, " ".join([*parts, *(checks or [])])))
+    for row in _rows(control, _DOMAINS, schemas, "pg_type", "t.oid"):
+        name, base, required, collation, checks, default, former, unchecked = row
+        definition, earlier = (_domain(name, base, required, collation, checks, value) for value in (default, former))
+        found.append(SourceObject("domain", name, definition, former="" if earlier == definition else earlier))
         for check in unchecked or []:
             sql = f"ALTER DOMAIN {quoted(name)} ADD {check}"
             found.append(SourceObject("domain constraint", name, sql, signature=f" ({check})", of=f"domain {name}"))
@@ -68,6 +66,14 @@ def _types(control: Control, schemas: list[str]) -> list[SourceObject]:
     for name, parts in _rows(control, _RANGES, schemas, "pg_type", "t.oid"):
         found.append(SourceObject("range", name, f"CREATE TYPE {quoted(name)} AS RANGE ({parts})"))
     return found
+
+
+def _domain(name: str, base: str, required: bool, collation: str, checks: list[str] | None, default: str) -> str:  # noqa: FBT001
+    parts = [f"CREATE DOMAIN {quoted(name)} AS {base}"]
+    parts += [f"COLLATE {collation}"] if collation else []
+    parts += [f"DEFAULT {default}"] if default else []
+    parts += ["NOT NULL"] if required else []
+    return " ".join([*parts, *(checks or [])])
 
 
 def _sequences(control: Control, schemas: list[str]) -> list[SourceObject]:
@@ -152,10 +158,10 @@ _ENUMS = (
     " JOIN pg_namespace n ON n.oid=t.typnamespace WHERE n.nspname=ANY(%s) AND {own} GROUP BY t.oid,t.typname ORDER BY t.oid"
 )
 _DOMAINS = (
-    "SELECT t.typname,format_type(t.typbasetype,t.typtypmod),t.typnotnull,pg_get_expr(t.typdefaultbin,'pg_type'::regclass),CASE WHEN t.typcollation<>b.typcollation"
+    "SELECT t.typname,format_type(t.typbasetype,t.typtypmod),t.typnotnull,CASE WHEN t.typcollation<>b.typcollation"
     " THEN (SELECT quote_ident(collname) FROM pg_collation WHERE oid=t.typcollation) END,"
     " (SELECT array_agg('CONSTRAINT '||quote_ident(k.conname)||' '||pg_get_constraintdef(k.oid,true) ORDER BY k.conname)"
-    " FROM pg_constraint k WHERE k.contypid=t.oid AND k.contype='c' AND k.convalidated),"
+    " FROM pg_constraint k WHERE k.contypid=t.oid AND k.contype='c' AND k.convalidated),pg_get_expr(t.typdefaultbin,'pg_type'::regclass),t.typdefault,"
     " (SELECT array_agg('CONSTRAINT '||quote_ident(k.conname)||' '||pg_get_constraintdef(k.oid,true) ORDER BY k.conname)"
     " FROM pg_constraint k WHERE k.contypid=t.oid AND k.contype='c' AND NOT k.convalidated) FROM pg_type t JOIN pg_type b ON b.oid=t.typbasetype"
     " JOIN pg_namespace n ON n.oid=t.typnamespace WHERE n.nspname=ANY(%s) AND t.typtype='d' AND {own} ORDER BY t.oid"
