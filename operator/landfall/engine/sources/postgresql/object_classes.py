@@ -58,7 +58,7 @@ OBJECT_CLASSES = (
     ObjectClass(
         "owners",
         Fate.CARRIED,
-        note="where the target's user is a member of the role, and the role may create objects in the schema; others belong to the target's user: risk",
+        note="where the target's user is a member of the role, and the role may create objects in the schema, or the cutover creates it; others belong to the target's user: risk",
         shown_by=_ROLES,
     ),
     ObjectClass(
