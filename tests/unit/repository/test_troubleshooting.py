@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def _said(tree: ast.AST) -> set[str]:
     return texts
 
 
+@functools.cache
 def _trees() -> list[ast.Module]:
     files = [file for room in _ROOMS for file in (_ROOT / "operator" / "landfall" / room).rglob("*.py")]
     return [ast.parse(file.read_text(encoding="utf-8")) for file in files]
@@ -70,6 +72,7 @@ def _kinds_of_objects() -> set[str]:
     return {"".join(word.capitalize() for word in kind.split()) for kind in kinds}
 
 
+@functools.cache
 def words() -> set[str]:
     """All of them."""
     unfit = (Violation.MISSING, Violation.OVERSIZED, Violation.OVERLONG, Violation.NOT_LISTED, Violation.NOT_SO_WRITTEN)
