@@ -69,17 +69,17 @@ def fresh() -> str:
 @pytest.fixture
 def registry() -> Iterator[Registry]:
     """A registry with an image to lie on."""
-    with Registry() as made:
-        store = made.store
+    with Registry() as fake_registry:
+        store = fake_registry.store
         blobs = [b"a layer below", json.dumps({"architecture": "amd64", "rootfs": {"diff_ids": ["sha256:0"]}}).encode()]
         names = [f"sha256:{hashlib.sha256(b).hexdigest()}" for b in blobs]
         for name, blob in zip(names, blobs, strict=True):
             store.blobs[("base/node", name)] = blob
-        told = {
+        manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": {"digest": names[1]},
             "layers": [{"digest": names[0], "size": 13}],
         }
-        store.manifests[("base/node", "22")] = json.dumps(told).encode()
-        yield made
+        store.manifests[("base/node", "22")] = json.dumps(manifest).encode()
+        yield fake_registry

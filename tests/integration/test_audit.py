@@ -43,18 +43,18 @@ class _Handler(QuietHandler):
 
     def handled(self) -> None:
         """What is known of one version of one package."""
-        asked = json.loads(self.body())
-        assert (self.command, asked["package"]["ecosystem"]) == ("POST", "PyPI")
-        self.service.asked.append(asked["package"]["name"])
-        hit = asked["package"]["name"] == self.service.vulnerable and asked["version"] == _VERSION
+        query = json.loads(self.body())
+        assert (self.command, query["package"]["ecosystem"]) == ("POST", "PyPI")
+        self.service.asked.append(query["package"]["name"])
+        hit = query["package"]["name"] == self.service.vulnerable and query["version"] == _VERSION
         self.answer(200, json.dumps({"vulns": [_KNOWN]} if hit else {}).encode(), {"Content-Type": "application/json"})
 
 
 @pytest.fixture
 def osv() -> Iterator[_Osv]:
     """One that knows nothing yet."""
-    with _Osv() as made:
-        yield made
+    with _Osv() as fake_osv:
+        yield fake_osv
 
 
 def _audit(url: str, *more: str) -> subprocess.CompletedProcess[str]:
@@ -70,22 +70,22 @@ def _audit(url: str, *more: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_all_that_is_locked_is_asked_for(osv: _Osv) -> None:
-    done = _audit(osv.url, "--strict")
-    assert (done.returncode, done.stderr) == (0, "")
+    result = _audit(osv.url, "--strict")
+    assert (result.returncode, result.stderr) == (0, "")
     locked = {line.split("==")[0] for line in _LOCKED.splitlines() if "==" in line and "win32" not in line}
     assert locked - set(osv.asked) <= {"pywin32", "colorama"}, "what other systems alone have"
-    assert f"{len(set(osv.asked))} packages" in done.stdout
+    assert f"{len(set(osv.asked))} packages" in result.stdout
 
 
 def test_a_known_vulnerability_fails_it_and_is_named(osv: _Osv) -> None:
     osv.vulnerable = "pyyaml"
-    done = _audit(osv.url)
-    assert done.returncode == 1
-    assert f"pyyaml {_VERSION}: PYSEC-2099-1, mended by 99.1" in done.stderr
+    result = _audit(osv.url)
+    assert result.returncode == 1
+    assert f"pyyaml {_VERSION}: PYSEC-2099-1, mended by 99.1" in result.stderr
 
 
 def test_where_nobody_can_be_asked_it_says_so_and_strictly_fails() -> None:
-    done = _audit("http://127.0.0.1:9/v1/query")
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "NOT AUDITED" in done.stderr
+    result = _audit("http://127.0.0.1:9/v1/query")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert "NOT AUDITED" in result.stderr
     assert _audit("http://127.0.0.1:9/v1/query", "--strict").returncode == 1

@@ -52,8 +52,8 @@ def test_ordinary_rows_take_less_than_150_mb(
         "INSERT INTO t SELECT seq,md5(seq),seq/3,'2020-01-01',repeat('text ',seq%20) FROM seq_1_to_400000",
         maria.database(fresh),
     )
-    given = [*manifest.mariadb("source", maria, fresh), *manifest.postgresql("target", pg15, pg15.database(fresh))]
-    path = manifest.write_documents(tmp_path / "m.yaml", [*given, manifest.migration("m", parallelism=4)])
+    ends = [*manifest.mariadb("source", maria, fresh), *manifest.postgresql("target", pg15, pg15.database(fresh))]
+    path = manifest.write_documents(tmp_path / "m.yaml", [*ends, manifest.migration("m", parallelism=4)])
     size = resident(path)
     with capsys.disabled():
         print(f"\nordinary rows, 4 streams: {size // _MEGABYTE} MB")
@@ -68,23 +68,23 @@ def test_rows_of_64_mb_stay_within_the_budget(
     if source == "mariadb":
         text = f"CREATE TABLE t (id INT PRIMARY KEY, b LONGBLOB); INSERT INTO t SELECT seq,repeat('b',{size}) FROM seq_1_to_5"
         roomy.sql(text, roomy.database(fresh))
-        given = manifest.mariadb("source", roomy, fresh)
+        source_documents = manifest.mariadb("source", roomy, fresh)
     elif source == "sqlite":
         connection = sqlite3.connect(tmp_path / "s.db")
         connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, b BLOB)")
         connection.executemany("INSERT INTO t VALUES (?,zeroblob(?))", [(n, size) for n in range(1, 6)])
         connection.commit()
         connection.close()
-        given = manifest.sqlite("source", tmp_path / "s.db")
+        source_documents = manifest.sqlite("source", tmp_path / "s.db")
     else:
         with pg15.connect(pg15.database(f"{fresh}s")) as target:
             target.execute(b"CREATE TABLE t (id int PRIMARY KEY, b bytea)")
             target.execute(f"INSERT INTO t SELECT g,convert_to(repeat('b',{size}),'UTF8') FROM generate_series(1,5) g".encode())
-        given = manifest.postgresql("source", pg15, f"{fresh}s")
+        source_documents = manifest.postgresql("source", pg15, f"{fresh}s")
     budget = 640 * _MEGABYTE
     move = manifest.migration("m", parallelism=4, batchSize=100, limits={"memoryBytes": budget})
     path = manifest.write_documents(
-        tmp_path / "m.yaml", [*given, *manifest.postgresql("target", pg15, pg15.database(fresh)), move]
+        tmp_path / "m.yaml", [*source_documents, *manifest.postgresql("target", pg15, pg15.database(fresh)), move]
     )
     used = resident(path)
     with capsys.disabled():

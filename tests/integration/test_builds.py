@@ -49,9 +49,9 @@ def _app(folder: Path, files: dict[str, str]) -> Path:
 
 
 def _built(app: Path, out: Path, *more: str) -> str:
-    done = landfall("build", app, "--to", out, "--json", *more)
-    assert done.returncode == 0, done.stderr + done.stdout
-    return str(json.loads(done.stdout.splitlines()[-1])["digest"])
+    result = landfall("build", app, "--to", out, "--json", *more)
+    assert result.returncode == 0, result.stderr + result.stdout
+    return str(json.loads(result.stdout.splitlines()[-1])["digest"])
 
 
 def _unpacked(layout: Path, digest: str, root: Path) -> tuple[str, dict[str, str]]:
@@ -100,8 +100,8 @@ def test_what_another_package_manager_installs_runs(tmp_path: Path, framework: s
     place = tmp_path / "root" / "app"
     assert {p.name for p in place.iterdir()} - {".packages", "node_modules"} == set(files), "and it leaves nothing else there"
     env = {k: v.replace("/app/", f"{place}/") for k, v in env.items()} | {"PATH": os.environ["PATH"]}
-    said = subprocess.run(start.split(), cwd=place, env=env, check=True, capture_output=True, text=True).stdout
-    assert said.startswith("hello")
+    output = subprocess.run(start.split(), cwd=place, env=env, check=True, capture_output=True, text=True).stdout
+    assert output.startswith("hello")
 
 
 def _answer(address: str) -> str:
@@ -129,9 +129,9 @@ def test_a_site_is_its_files_twice_alike(tmp_path: Path) -> None:
 
 def test_a_plan_builds_nothing_and_a_failure_says_what_to_do(tmp_path: Path) -> None:
     app = _app(tmp_path / "shop", _BROKEN)
-    planned = landfall("build", app, "--plan", "--json")
-    assert planned.returncode == 0, planned.stderr
-    assert json.loads(planned.stdout)["framework"] == "node-express"
+    result = landfall("build", app, "--plan", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["framework"] == "node-express"
     assert not (tmp_path / "shop-image").exists()
     failed = landfall("build", app)
     assert failed.returncode == 1

@@ -44,9 +44,9 @@ def test_run_status_rollback_and_gc(documents: list[manifest.Document], pg15: Po
     assert "Completed" in landfall("status", path).stdout
     assert landfall("rollback", path).returncode == 0
     assert pg15.dump(fresh) == before
-    ended = landfall("run", path)
-    assert ended.returncode == 1
-    assert "rerunToken" in ended.stderr
+    result = landfall("run", path)
+    assert result.returncode == 1
+    assert "rerunToken" in result.stderr
     assert "landfall_undone" in landfall("gc", "--all", path).stdout
 
 
@@ -66,9 +66,9 @@ def test_approval_is_asked_for_and_can_be_committed(
     maria.sql("SET sql_mode=''; UPDATE item SET seen='0000-00-00' WHERE id=3", fresh)
     path = manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop")])
     before = pg15.dump(fresh)
-    planned = landfall("plan", path)
-    assert planned.returncode == 3
-    assert "1 row holds zero, partial or impossible dates" in planned.stdout
+    result = landfall("plan", path)
+    assert result.returncode == 3
+    assert "1 row holds zero, partial or impossible dates" in result.stdout
     refused = landfall("run", path)
     assert refused.returncode == 3
     assert pg15.dump(fresh) == before
@@ -131,13 +131,13 @@ def test_bad_input_is_named_and_leaves_the_target_alone(
         ("fill", [*documents, manifest.migration("shop", mode="DataOnly")], 2, "set target.onExisting: Fill"),
     ]
     before = pg15.dump(fresh)
-    for name, given, status, told in cases:
-        path = manifest.write_documents(tmp_path / "bad.yaml", given)
-        done = landfall("run", "--yes", path)
-        assert done.returncode == status, f"{name}: {done.stdout}{done.stderr}"
-        assert told in done.stderr + done.stdout, f"{name}: {done.stderr}"
-        assert "Traceback" not in done.stderr, name
-        assert _SECRET not in done.stdout + done.stderr, name
+    for name, all_documents, status, message in cases:
+        path = manifest.write_documents(tmp_path / "bad.yaml", all_documents)
+        result = landfall("run", "--yes", path)
+        assert result.returncode == status, f"{name}: {result.stdout}{result.stderr}"
+        assert message in result.stderr + result.stdout, f"{name}: {result.stderr}"
+        assert "Traceback" not in result.stderr, name
+        assert _SECRET not in result.stdout + result.stderr, name
         assert pg15.dump(fresh) == before, name
 
 
@@ -145,9 +145,9 @@ def test_tables_in_the_way_are_refused(documents: list[manifest.Document], pg15:
     with pg15.connect(fresh) as target:
         target.execute(b"CREATE TABLE item (mine int)")
     before = pg15.dump(fresh)
-    done = landfall("run", "--yes", manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop")]))
-    assert done.returncode == 1
-    assert "onExisting: Replace" in done.stderr
+    result = landfall("run", "--yes", manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop")]))
+    assert result.returncode == 1
+    assert "onExisting: Replace" in result.stderr
     assert pg15.dump(fresh) == before
 
 
@@ -155,12 +155,12 @@ def test_a_missing_extension_is_found_before_anything_starts(pg15: PostgreSql, f
     with pg15.connect(pg15.database(f"{fresh}s")) as source:
         source.execute(b"CREATE EXTENSION earthdistance CASCADE")  # one that the owner of a database may not create
         source.execute(b"CREATE TABLE t (id int PRIMARY KEY, place earth)")
-    given = [*manifest.postgresql("source", pg15, f"{fresh}s"), *manifest.postgresql("target", pg15, pg15.database(fresh))]
-    path = manifest.write_documents(tmp_path / "m.yaml", [*given, manifest.migration("shop")])
+    ends = [*manifest.postgresql("source", pg15, f"{fresh}s"), *manifest.postgresql("target", pg15, pg15.database(fresh))]
+    path = manifest.write_documents(tmp_path / "m.yaml", [*ends, manifest.migration("shop")])
     before = pg15.dump(fresh)
-    done = landfall("run", "--yes", path)
-    assert done.returncode == 1
-    assert 'CREATE EXTENSION "earthdistance"' in done.stderr
+    result = landfall("run", "--yes", path)
+    assert result.returncode == 1
+    assert 'CREATE EXTENSION "earthdistance"' in result.stderr
     assert pg15.dump(fresh) == before
     with pg15.connect(fresh) as target:
         target.execute(b"CREATE EXTENSION earthdistance CASCADE")
@@ -174,28 +174,28 @@ def test_a_ledger_of_a_newer_version_is_left_alone(
         target.execute(b"CREATE SCHEMA landfall")
         target.execute(b"CREATE TABLE landfall.format (version int)")
         target.execute(b"INSERT INTO landfall.format VALUES (99)")
-    done = landfall("run", "--yes", manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop")]))
-    assert done.returncode == 1
-    assert "LedgerTooNew" in done.stderr
+    result = landfall("run", "--yes", manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop")]))
+    assert result.returncode == 1
+    assert "LedgerTooNew" in result.stderr
 
 
 def test_secrets_come_from_the_environment_and_stay_out_of_everything(
     documents: list[manifest.Document], maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path
 ) -> None:
     maria.sql(f"CREATE OR REPLACE USER mover@localhost IDENTIFIED BY '{_SECRET}'; GRANT ALL ON *.* TO mover@localhost")
-    given = [d for d in documents if not (d["kind"] == "Secret" and d["metadata"]["name"] == "source")]
-    path = manifest.write_documents(tmp_path / "m.yaml", [*given, manifest.migration("shop")])
+    without_secret = [d for d in documents if not (d["kind"] == "Secret" and d["metadata"]["name"] == "source")]
+    path = manifest.write_documents(tmp_path / "m.yaml", [*without_secret, manifest.migration("shop")])
     missing = landfall("run", path)
     assert missing.returncode == 2
     assert "LANDFALL_SECRET_SOURCE_USERNAME" in missing.stderr
-    done = landfall("run", path, env={"LANDFALL_SECRET_SOURCE_USERNAME": "mover", "LANDFALL_SECRET_SOURCE_PASSWORD": _SECRET})
-    assert done.returncode == 0, done.stderr
-    assert _SECRET not in done.stdout + done.stderr
+    result = landfall("run", path, env={"LANDFALL_SECRET_SOURCE_USERNAME": "mover", "LANDFALL_SECRET_SOURCE_PASSWORD": _SECRET})
+    assert result.returncode == 0, result.stderr
+    assert _SECRET not in result.stdout + result.stderr
     with pg15.connect(fresh) as target:
         for (table,) in target.execute(b"SELECT tablename FROM pg_tables WHERE schemaname='landfall'").fetchall():
-            (found,) = target.execute(f"SELECT coalesce(string_agg(t::text,' '),'') FROM landfall.{table} t".encode()).fetchone()
-            assert _SECRET not in found
-            assert _SECRET.encode().hex() not in found
+            (text,) = target.execute(f"SELECT coalesce(string_agg(t::text,' '),'') FROM landfall.{table} t".encode()).fetchone()
+            assert _SECRET not in text
+            assert _SECRET.encode().hex() not in text
 
 
 def test_schema_only_brings_empty_tables(
@@ -206,10 +206,10 @@ def test_schema_only_brings_empty_tables(
     assert landfall("run", path).returncode == 0
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT count(*) FROM item").fetchone() == (0,)
-    named = manifest.migration("shop", mode="SchemaOnly", source={"schemas": [fresh]})
-    manifest.write_documents(path, [*documents, named])
-    done = landfall("rollback", path)
-    assert done.returncode == 0, f"it is the same run if the schema that is read by default is named: {done.stderr}"
+    with_schemas = manifest.migration("shop", mode="SchemaOnly", source={"schemas": [fresh]})
+    manifest.write_documents(path, [*documents, with_schemas])
+    result = landfall("rollback", path)
+    assert result.returncode == 0, f"it is the same run if the schema that is read by default is named: {result.stderr}"
     assert pg15.dump(fresh) == before
 
 
@@ -220,8 +220,8 @@ def test_confirm_waits_for_a_persons_word(
     waiting = landfall("run", path)
     assert (waiting.returncode, "--quiesced" in waiting.stderr) == (3, True), waiting.stderr
     maria.sql("UPDATE item SET name='late' WHERE id=7", fresh)
-    done = landfall("run", "--quiesced", path)
-    assert done.returncode == 0, done.stderr
+    result = landfall("run", "--quiesced", path)
+    assert result.returncode == 0, result.stderr
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT name FROM item WHERE id=7").fetchone() == ("late",)
 
@@ -233,12 +233,12 @@ def test_orphans_block_or_are_kept_apart_by_policy(maria: MariaDb, pg15: Postgre
         " COLLATE utf8mb4_general_ci; INSERT INTO child VALUES (1,'abc'),(2,'ABC'),(3,NULL)",
         maria.database(fresh),
     )
-    given = [*manifest.mariadb("source", maria, fresh), *manifest.postgresql("target", pg15, pg15.database(fresh))]
-    path = manifest.write_documents(tmp_path / "m.yaml", [*given, manifest.migration("m")])
+    ends = [*manifest.mariadb("source", maria, fresh), *manifest.postgresql("target", pg15, pg15.database(fresh))]
+    path = manifest.write_documents(tmp_path / "m.yaml", [*ends, manifest.migration("m")])
     blocked = landfall("run", "--yes", path)
     assert blocked.returncode == 1
     assert "1 row has no parent in parent" in blocked.stderr
-    manifest.write_documents(path, [*given, manifest.migration("m", policies={"orphans": "NotValid"})])
+    manifest.write_documents(path, [*ends, manifest.migration("m", policies={"orphans": "NotValid"})])
     assert landfall("run", "--yes", path).returncode == 0
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT convalidated FROM pg_constraint WHERE conname='up'").fetchone() == (False,)
@@ -246,12 +246,12 @@ def test_orphans_block_or_are_kept_apart_by_policy(maria: MariaDb, pg15: Postgre
 
 def test_without_quiescing_the_result_says_as_of_when(documents: list[manifest.Document], tmp_path: Path) -> None:
     path = manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop", source={"quiesce": "None"})])
-    asked = landfall("run", path)
-    assert asked.returncode == 3
-    assert "NotQuiesced" in asked.stderr
-    done = landfall("run", "--yes", path)
-    assert done.returncode == 0, done.stderr
-    assert "consistent as of" in done.stdout
+    unapproved = landfall("run", path)
+    assert unapproved.returncode == 3
+    assert "NotQuiesced" in unapproved.stderr
+    result = landfall("run", "--yes", path)
+    assert result.returncode == 0, result.stderr
+    assert "consistent as of" in result.stdout
 
 
 def test_a_credential_that_cannot_lock_is_named(

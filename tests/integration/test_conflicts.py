@@ -88,8 +88,8 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(
         subprocess.run(["mount", "-o", "remount,size=256m", folder], check=True)
         move.run()
         with pg15.connect(fresh) as target:
-            there = checker.mariadb(maria.socket, fresh, "item", ["id", "name"])
-            assert checker.difference(there, checker.postgresql(target, "item", ["id", "name"])) == ""
+            source_rows = checker.mariadb(maria.socket, fresh, "item", ["id", "name"])
+            assert checker.difference(source_rows, checker.postgresql(target, "item", ["id", "name"])) == ""
     finally:
         with pg15.connect() as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {fresh} WITH (FORCE)".encode())

@@ -26,8 +26,8 @@ _DEPLOYMENT: Object = {"kind": "Deployment", "metadata": {"name": "shop", "names
 class Secrets:
     """The Secrets of a namespace, in memory; `fails` names the write after which the process is as good as dead."""
 
-    def __init__(self, **held: dict[str, str]) -> None:
-        self.held = {name: {k: base64.b64encode(v.encode()).decode() for k, v in data.items()} for name, data in held.items()}
+    def __init__(self, **data_of: dict[str, str]) -> None:
+        self.held = {name: {k: base64.b64encode(v.encode()).decode() for k, v in data.items()} for name, data in data_of.items()}
         self.fails = ""
 
     async def get(self, kind: str, namespace: str, name: str) -> Object | None:
@@ -50,8 +50,8 @@ class Secrets:
         """More in one."""
         del kind, namespace
         if self.fails != "before patch":
-            for one in operations:
-                self.held[name][one["path"].removeprefix("/data/")] = one["value"]
+            for operation in operations:
+                self.held[name][operation["path"].removeprefix("/data/")] = operation["value"]
         self._dies("patch")
         self._dies("before patch")
         return {}
@@ -90,29 +90,29 @@ def step(secrets: Secrets, database: dict[str, Any], supabase: str = "", inside:
 
 def until_ready(secrets: Secrets, database: dict[str, Any], supabase: str = "", looks: int = 12) -> Prepared:
     """Look until it is ready; the operator that died is started anew."""
-    found = Prepared()
+    prepared = Prepared()
     for _ in range(looks):
         try:
-            found = step(secrets, database, supabase)
+            prepared = step(secrets, database, supabase)
         except KubeError:
             continue
-        if found.problem is None:
-            return found
-    return found
+        if prepared.problem is None:
+            return prepared
+    return prepared
 
 
 @pytest.fixture
 def supabase() -> Iterator[Supabase]:
     """The provider."""
-    with Supabase() as made:
-        yield made
+    with Supabase() as fake:
+        yield fake
 
 
 @pytest.fixture
 def appwrite() -> Iterator[Appwrite]:
     """The other one."""
-    with Appwrite() as made:
-        yield made
+    with Appwrite() as fake:
+        yield fake
 
 
 _CREATE = {"type": "Supabase", "action": "Create"}
@@ -123,33 +123,33 @@ def test_supabase_is_made_once_whatever_is_lost(supabase: Supabase, fault: str) 
     secrets = Secrets(account={"token": "sbp_good"})
     secrets.fails = fault if fault in {"create", "patch", "before patch"} else ""
     supabase.lost, supabase.limited = int(fault == "lost"), int(fault == "limited")
-    found = until_ready(secrets, _CREATE, supabase.url)
-    assert found.problem is None
+    prepared = until_ready(secrets, _CREATE, supabase.url)
+    assert prepared.problem is None
     assert len(supabase.projects) == 1, "never a second project"
-    (ref, project), held = next(iter(supabase.projects.items())), secrets.text("shop-database")
+    (ref, project), variables = next(iter(supabase.projects.items())), secrets.text("shop-database")
     assert project.name == "store-shop"
-    assert held["landfall-password"] == project.password
-    assert held["SUPABASE_URL"] == held["NEXT_PUBLIC_SUPABASE_URL"] == f"https://{ref}.supabase.co"
-    assert (held["VITE_SUPABASE_ANON_KEY"], held["SUPABASE_SERVICE_ROLE_KEY"]) == ("sb_pub", "sb_sec")
-    assert held["DATABASE_URL"] == f"postgresql://postgres.{ref}:{project.password}@pooler.supabase.com:6543/postgres"
-    names = {v.name for v in found.given}
+    assert variables["landfall-password"] == project.password
+    assert variables["SUPABASE_URL"] == variables["NEXT_PUBLIC_SUPABASE_URL"] == f"https://{ref}.supabase.co"
+    assert (variables["VITE_SUPABASE_ANON_KEY"], variables["SUPABASE_SERVICE_ROLE_KEY"]) == ("sb_pub", "sb_sec")
+    assert variables["DATABASE_URL"] == f"postgresql://postgres.{ref}:{project.password}@pooler.supabase.com:6543/postgres"
+    names = {v.name for v in prepared.given}
     assert "SUPABASE_SERVICE_ROLE_KEY" in names
     assert not {n for n in names if n.startswith("landfall")}
-    assert all(v.capture == "Live" and v.value is None for v in found.given)
-    asked = len(supabase.asked)
-    assert step(secrets, _CREATE, supabase.url).given == found.given
-    assert len(supabase.asked) == asked, "what is ready is not asked about again"
+    assert all(v.capture == "Live" and v.value is None for v in prepared.given)
+    requests_before = len(supabase.asked)
+    assert step(secrets, _CREATE, supabase.url).given == prepared.given
+    assert len(supabase.asked) == requests_before, "what is ready is not asked about again"
 
 
 def test_supabase_says_what_it_waits_for(supabase: Supabase) -> None:
     secrets = Secrets(account={"token": "sbp_good"})
     supabase.limited = 1
-    told = step(secrets, _CREATE, supabase.url)
-    assert (told.problem or ("",))[0] == "RateLimited"
-    assert told.again_seconds == 7
-    told = step(secrets, _CREATE, supabase.url)
-    assert (told.problem or ("",))[0] == "DatabaseComing"
-    assert "COMING_UP" in (told.problem or ("", ""))[1]
+    prepared = step(secrets, _CREATE, supabase.url)
+    assert (prepared.problem or ("",))[0] == "RateLimited"
+    assert prepared.again_seconds == 7
+    prepared = step(secrets, _CREATE, supabase.url)
+    assert (prepared.problem or ("",))[0] == "DatabaseComing"
+    assert "COMING_UP" in (prepared.problem or ("", ""))[1]
 
 
 def test_supabase_in_the_way(supabase: Supabase) -> None:
@@ -170,8 +170,8 @@ def test_supabase_in_the_way(supabase: Supabase) -> None:
     assert (step(stranger, _CREATE, supabase.url).problem or ("",))[0] == "DatabaseConflict"
     supabase.becomes = ["INIT_FAILED"]
     supabase.projects.clear()
-    told = until_ready(Secrets(account={"token": "sbp_good"}), _CREATE, supabase.url, 3)
-    assert (told.problem or ("",))[0] == "DatabaseFailed"
+    prepared = until_ready(Secrets(account={"token": "sbp_good"}), _CREATE, supabase.url, 3)
+    assert (prepared.problem or ("",))[0] == "DatabaseFailed"
     assert len(supabase.projects) == 1
     assert (step(account, _CREATE, "http://127.0.0.1:9").problem or ("none",))[0] == "none", "what is ready stays so"
     assert (step(Secrets(account={"token": "x"}), _CREATE, "http://127.0.0.1:9").problem or ("",))[0] == "DatabaseUnreachable"
@@ -184,9 +184,9 @@ def test_supabase_is_connected_to(supabase: Supabase) -> None:
     connect = {"type": "Supabase", "action": "Connect"}
     secrets = Secrets(account={"token": "sbp_good", "ref": ref, "password": "p@ss"})
     assert step(secrets, connect, supabase.url).problem is None
-    held = secrets.text("shop-database")
-    assert held["SUPABASE_ANON_KEY"] == "eyJ-anon"
-    assert ":p%40ss@" in held["DATABASE_URL"]
+    variables = secrets.text("shop-database")
+    assert variables["SUPABASE_ANON_KEY"] == "eyJ-anon"
+    assert ":p%40ss@" in variables["DATABASE_URL"]
     missing = Secrets(account={"token": "sbp_good", "ref": "nobody"})
     assert (step(missing, connect, supabase.url).problem or ("",))[0] == "DatabaseMissing"
 
@@ -195,9 +195,9 @@ def test_supabase_is_connected_to_by_its_address_and_its_key(supabase: Supabase)
     connect = {"type": "Supabase", "action": "Connect"}
     secrets = Secrets(account={"url": f"{supabase.url}/", "serviceRoleKey": "sb_secret_good"})
     assert step(secrets, connect).problem is None
-    held = secrets.text("shop-database")
-    assert (held["SUPABASE_URL"], held["SUPABASE_SERVICE_ROLE_KEY"]) == (supabase.url, "sb_secret_good")
-    assert "NEXT_PUBLIC_SUPABASE_SERVICE_ROLE_KEY" not in held
+    variables = secrets.text("shop-database")
+    assert (variables["SUPABASE_URL"], variables["SUPABASE_SERVICE_ROLE_KEY"]) == (supabase.url, "sb_secret_good")
+    assert "NEXT_PUBLIC_SUPABASE_SERVICE_ROLE_KEY" not in variables
     wrong = Secrets(account={"url": supabase.url, "serviceRoleKey": "sb_secret_old"})
     assert (step(wrong, connect).problem or ("",))[0] == "DatabaseRefused"
     assert (step(Secrets(account={"url": supabase.url}), connect).problem or ("",))[0] == "SecretMissing"
@@ -211,9 +211,9 @@ def test_appwrite_is_made_by_a_console_session(appwrite: Appwrite, fault: str) -
     database = {"type": "Appwrite", "action": "Create"}
     assert until_ready(secrets, database).problem is None
     assert len(appwrite.projects) == 1
-    held = secrets.text("shop-database")
-    assert held["APPWRITE_PROJECT_ID"] == held["VITE_APPWRITE_PROJECT_ID"] == next(iter(appwrite.projects))
-    assert (held["APPWRITE_API_KEY"], held["APPWRITE_DATABASE_ID"]) == ("standard_secret", "app")
+    variables = secrets.text("shop-database")
+    assert variables["APPWRITE_PROJECT_ID"] == variables["VITE_APPWRITE_PROJECT_ID"] == next(iter(appwrite.projects))
+    assert (variables["APPWRITE_API_KEY"], variables["APPWRITE_DATABASE_ID"]) == ("standard_secret", "app")
 
 
 def test_appwrite_waits_for_the_key_that_only_a_person_can_make(appwrite: Appwrite) -> None:
@@ -222,8 +222,8 @@ def test_appwrite_waits_for_the_key_that_only_a_person_can_make(appwrite: Appwri
         {"endpoint": f"{appwrite.url}/v1", "organization": "o", "key": "org_key"},
     )
     secrets = Secrets(account=account)
-    told = until_ready(secrets, database, looks=2)
-    assert (told.problem or ("",))[0] == "AwaitingApiKey"
+    prepared = until_ready(secrets, database, looks=2)
+    assert (prepared.problem or ("",))[0] == "AwaitingApiKey"
     project = next(iter(appwrite.projects))
     appwrite.keys[project] = "standard_mine"
     secrets.held["account"]["apiKey"] = base64.b64encode(b"standard_mine").decode()
@@ -241,7 +241,7 @@ def test_appwrite_is_connected_to(appwrite: Appwrite) -> None:
 
 
 @pytest.mark.parametrize(
-    ("database", "held", "reason", "words"),
+    ("database", "account", "reason", "words"),
     [
         (
             {"type": "Supabase"},
@@ -259,9 +259,9 @@ def test_appwrite_is_connected_to(appwrite: Appwrite) -> None:
     ],
 )
 def test_what_only_the_operator_can_reach_is_not_asked(
-    database: dict[str, Any], held: dict[str, str], reason: str, words: str
+    database: dict[str, Any], account: dict[str, str], reason: str, words: str
 ) -> None:
-    problem = step(Secrets(account=held), {**database, "action": "Connect"}, inside=()).problem
+    problem = step(Secrets(account=account), {**database, "action": "Connect"}, inside=()).problem
     assert problem
     assert problem[0] == reason
     assert words in problem[1]

@@ -30,9 +30,9 @@ def test_every_type_of_mariadb_arrives_equal(maria: MariaDb, pg15: PostgreSql, f
     outcome = move.run()
     with pg15.connect(fresh) as target:
         for table, (left, right) in kinds.MARIADB.items():
-            there = checker.mariadb(maria.socket, fresh, table, left)
-            here = checker.postgresql(target, kinds.target_name(table), right)
-            assert checker.difference(there, here) == "", table
+            source_rows = checker.mariadb(maria.socket, fresh, table, left)
+            target_rows = checker.postgresql(target, kinds.target_name(table), right)
+            assert checker.difference(source_rows, target_rows) == "", table
         rows = sum(target.execute(f"SELECT count(*) FROM {kinds.target_name(t)}".encode()).fetchone()[0] for t in kinds.MARIADB)
         more = target.execute(
             b"SELECT (SELECT count(*) FROM pg_trigger WHERE tgrelid='parent'::regclass AND NOT tgisinternal),nextval('counter'),"
@@ -49,8 +49,8 @@ def test_every_type_of_sqlite_arrives_equal(pg18: PostgreSql, fresh: str, seed: 
     run.Move(run.sqlite(path), run.postgresql(pg18, pg18.database(fresh))).run()
     with pg18.connect(fresh) as target:
         for table, (left, right) in kinds.SQLITE.items():
-            there, here = checker.sqlite(str(path), table, left), checker.postgresql(target, table, right)
-            assert checker.difference(there, here) == "", table
+            source_rows, target_rows = checker.sqlite(str(path), table, left), checker.postgresql(target, table, right)
+            assert checker.difference(source_rows, target_rows) == "", table
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -115,10 +115,10 @@ def test_writers_that_go_on_lose_nothing(maria: MariaDb, pg15: PostgreSql, fresh
     )
     stop, failures = threading.Event(), []
     writer = threading.Thread(target=_maria_writer, args=(maria, fresh, stop, failures))
-    seen: list[checker.Rows] = []
+    counts: list[checker.Rows] = []
 
     def at_cutover() -> None:
-        seen.append(checker.mariadb(maria.socket, fresh, "w", ["id", "u", "v"]))
+        counts.append(checker.mariadb(maria.socket, fresh, "w", ["id", "u", "v"]))
 
     def late() -> None:
         maria.sql("UPDATE loose SET b=b+1 WHERE a%100=0; DELETE FROM loose WHERE a%77=0", fresh)
@@ -137,7 +137,7 @@ def test_writers_that_go_on_lose_nothing(maria: MariaDb, pg15: PostgreSql, fresh
     assert all("the data has moved" in failure for failure in failures), "writers wrote until the cutover, and not after it"
     assert outcome.redone_rows
     with pg15.connect(fresh) as target:
-        assert checker.difference(seen[0], checker.postgresql(target, "w", ["id", "u", "v"])) == ""
+        assert checker.difference(counts[0], checker.postgresql(target, "w", ["id", "u", "v"])) == ""
         assert (
             checker.difference(
                 checker.mariadb(maria.socket, fresh, "loose", ["a", "b"]), checker.postgresql(target, "loose", ["a", "b"])
@@ -158,9 +158,9 @@ def test_writers_of_postgresql_lose_nothing(pg15: PostgreSql, fresh: str) -> Non
             source.execute(b"INSERT INTO w VALUES(-5,'low','x'),(999999,'high','y')")
 
         run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh)), at={"indexing": write}).run()
-        there = source.execute(b"SELECT * FROM w ORDER BY id").fetchall()
+        source_rows = source.execute(b"SELECT * FROM w ORDER BY id").fetchall()
     with pg15.connect(fresh) as target:
-        assert target.execute(b"SELECT * FROM w ORDER BY id").fetchall() == there
+        assert target.execute(b"SELECT * FROM w ORDER BY id").fetchall() == source_rows
 
 
 def test_writers_of_sqlite_lose_nothing(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_corruption_of_the_staged_rows_is_found_named_and_mended(
     maria: MariaDb, pg15: PostgreSql, fresh: str, planted: str
 ) -> None:
     _plain_table(maria, fresh)
-    statement, told = _PLANTED[planted]
+    statement, words = _PLANTED[planted]
 
     def plant() -> None:
         with pg15.connect(fresh) as target:
@@ -215,7 +215,7 @@ def test_corruption_of_the_staged_rows_is_found_named_and_mended(
 
     move = run.Move(run.mariadb(maria, fresh), run.postgresql(pg15, pg15.database(fresh)), at={"comparing": plant})
     outcome = move.run()
-    assert [line for line in outcome.corrected if line.startswith(f"{fresh}.p: {told}")], outcome.corrected
+    assert [line for line in outcome.corrected if line.startswith(f"{fresh}.p: {words}")], outcome.corrected
     columns = ["id", "a", "b", "big"]
     with pg15.connect(fresh) as target:
         assert (
@@ -297,12 +297,12 @@ def test_the_census_of_sqlite_looks_closer_where_it_must(pg15: PostgreSql, fresh
         file.execute("CREATE TABLE v (id INTEGER PRIMARY KEY, i INTEGER, r REAL, b BOOLEAN, t TEXT, x, d DATE, n NUMERIC(5,2))")
         file.execute("INSERT INTO v VALUES (1,1,1.5,1,'a',1,'2020-02-29',1.25),(2,NULL,NULL,NULL,NULL,NULL,NULL,NULL)")
         file.commit()
-        plain = run.Move(run.sqlite(path), run.postgresql(pg15, pg15.database(fresh))).plan()
+        without_text = run.Move(run.sqlite(path), run.postgresql(pg15, pg15.database(fresh))).plan()
         file.execute("INSERT INTO v VALUES (3,'one','two','yes',x'00ff',2,'2020-02-30',123456.789)")
         file.execute("INSERT INTO v VALUES (4,1e300,x'31',2,CAST(x'61ff' AS TEXT),2,20200101,'x')")
         file.execute("INSERT INTO v (id,d) VALUES (5,'0000-01-01'),(6,'0001-01-01')")
     odd = run.Move(run.sqlite(path), run.postgresql(pg15, pg15.database(fresh))).plan()
-    types = [{c.source: c.target_type for c in plan.tables[0].columns} for plan in (plain, odd)]
+    types = [{c.source: c.target_type for c in plan.tables[0].columns} for plan in (without_text, odd)]
     assert types[0] == {
         "id": "bigint",
         "i": "bigint",
@@ -337,8 +337,8 @@ _ALIKE = {
 }
 
 
-@pytest.mark.parametrize("what", _ALIKE)
-def test_the_hash_of_postgresql_rows_notices(pg15: PostgreSql, what: str) -> None:
+@pytest.mark.parametrize("case", _ALIKE)
+def test_the_hash_of_postgresql_rows_notices(pg15: PostgreSql, case: str) -> None:
     types = {"a": "bigint", "b": "numeric", "c": "character varying(5)", "d": "text", "e": "double precision"}
     mapping = engines()["PostgreSQL"].types.mapping
     columns = [(name, mapping(dialect.mapping(Column(name, ColumnType(kind, kind))))) for name, kind in types.items()]
@@ -348,7 +348,7 @@ def test_the_hash_of_postgresql_rows_notices(pg15: PostgreSql, what: str) -> Non
     with pg15.connect() as server:
         sums = [
             server.execute(f"SELECT sum({number}) FROM (VALUES {rows}) v(a,b,c,d,e)".encode()).fetchone()[0]
-            for rows in _ALIKE[what]
+            for rows in _ALIKE[case]
         ]
     assert (sums[0] - sums[1]) % 2**64  # a carry alone must not be what tells them apart
 
@@ -365,7 +365,7 @@ def _with_copy(column: str, copy: str) -> Callable[[Plan], Plan]:
 
 
 @pytest.mark.parametrize(
-    ("column", "copy", "told"),
+    ("column", "copy", "words"),
     [
         ("a", "`b`", "changed id=1"),
         ("big", "IF(LENGTH(`big`)>1990,NULL,`big`)", "id=1991"),
@@ -374,12 +374,12 @@ def _with_copy(column: str, copy: str) -> Callable[[Plan], Plan]:
     ids=["swapped columns", "NULL from an oversized value", "one wrong value"],
 )
 def test_a_fault_of_the_copy_is_refused_by_the_verdict(
-    maria: MariaDb, pg15: PostgreSql, fresh: str, column: str, copy: str, told: str
+    maria: MariaDb, pg15: PostgreSql, fresh: str, column: str, copy: str, words: str
 ) -> None:
     _plain_table(maria, fresh)
     before = pg15.dump(pg15.database(fresh))
     move = run.Move(run.mariadb(maria, fresh), run.postgresql(pg15, fresh), change=_with_copy(column, copy))
-    with pytest.raises(VerificationError, match=told):
+    with pytest.raises(VerificationError, match=words):
         move.run()
     assert pg15.dump(fresh) == before
 
@@ -403,13 +403,13 @@ def _as_version_01_planned(plan: Plan) -> Plan:
 
 
 @pytest.mark.parametrize(
-    "kept", ["id INT PRIMARY KEY", "id INT, PRIMARY KEY (id, a)"], ids=["one column as key", "two columns as key"]
+    "key_definition", ["id INT PRIMARY KEY", "id INT, PRIMARY KEY (id, a)"], ids=["one column as key", "two columns as key"]
 )
 def test_a_run_that_version_01_began_is_resumed_without_md5(
-    maria: MariaDb, pg15: PostgreSql, fresh: str, monkeypatch: pytest.MonkeyPatch, kept: str
+    maria: MariaDb, pg15: PostgreSql, fresh: str, monkeypatch: pytest.MonkeyPatch, key_definition: str
 ) -> None:
     maria.sql(
-        f"CREATE TABLE p (a VARCHAR(40) NOT NULL, big LONGTEXT, doc JSON, raw BLOB, {kept});"
+        f"CREATE TABLE p (a VARCHAR(40) NOT NULL, big LONGTEXT, doc JSON, raw BLOB, {key_definition});"
         "INSERT INTO p(id,a,big,doc,raw) SELECT seq,concat('a',seq),repeat('y',seq),concat('[',seq,']'),unhex(sha1(seq)) FROM seq_1_to_900",
         maria.database(fresh),
     )
@@ -433,20 +433,25 @@ def test_a_run_that_version_01_began_is_resumed_without_md5(
     )
     with pytest.raises(RuntimeError, match="killed"):
         move.run()
-    asked: list[str] = []
+    statements: list[str] = []
     rows = MySqlSession.rows
 
-    def heard(session: MySqlSession, sql: str) -> list[tuple[str | None, ...]]:
-        asked.append(sql)
+    def record(session: MySqlSession, sql: str) -> list[tuple[str | None, ...]]:
+        statements.append(sql)
         return rows(session, sql)
 
-    monkeypatch.setattr(MySqlSession, "rows", heard)
+    monkeypatch.setattr(MySqlSession, "rows", record)
     move.at = {"comparing": plant}
     outcome = move.run()
-    assert [sql for sql in asked if "SHA2(`raw`,256)" in sql]
-    assert not [sql for sql in asked if "MD5" in sql]
+    assert [sql for sql in statements if "SHA2(`raw`,256)" in sql]
+    assert not [sql for sql in statements if "MD5" in sql]
     assert outcome.redone_rows == 200, "the one chunk that holds both"
     columns = ["id", "a", "big", "doc", "HEX(raw)"]
-    here = ["id", "a", "big", "doc::text", "upper(encode(raw,'hex'))"]
+    target_columns = ["id", "a", "big", "doc::text", "upper(encode(raw,'hex'))"]
     with pg15.connect(fresh) as target:
-        assert checker.difference(checker.mariadb(maria.socket, fresh, "p", columns), checker.postgresql(target, "p", here)) == ""
+        assert (
+            checker.difference(
+                checker.mariadb(maria.socket, fresh, "p", columns), checker.postgresql(target, "p", target_columns)
+            )
+            == ""
+        )

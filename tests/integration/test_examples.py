@@ -31,9 +31,9 @@ def _both_ways(folder: Path, pg15: PostgreSql, name: str, env: dict[str, str]) -
     env["LANDFALL_SECRET_WAREHOUSE_URL"] = f"postgresql://postgres@127.0.0.1:{pg15.port}/{name}"
     assert landfall("plan", folder, env=env).returncode == 3
     assert landfall("run", folder, env=env).returncode == 3
-    done = landfall("run", "--yes", folder, env=env)
-    assert done.returncode == 0, done.stderr
-    assert "verification: equal" in done.stdout
+    result = landfall("run", "--yes", folder, env=env)
+    assert result.returncode == 0, result.stderr
+    assert "verification: equal" in result.stdout
     assert landfall("rollback", folder, env=env).returncode == 0
     assert pg15.dump(name) == before
 
@@ -64,13 +64,13 @@ def test_the_shop_into_existing(maria: MariaDb, pg15: PostgreSql, fresh: str, tm
     before, folder = pg15.dump(fresh), _copied("shop-into-existing", tmp_path)
     decisions = (folder / "decisions.yaml").read_text()
     (folder / "decisions.yaml").unlink()
-    asked = landfall("run", folder, env=env)
-    assert asked.returncode == 1
-    assert "no column of" in asked.stderr
+    refused = landfall("run", folder, env=env)
+    assert refused.returncode == 1
+    assert "no column of" in refused.stderr
     (folder / "decisions.yaml").write_text(decisions)
-    done = landfall("run", folder, env=env)
-    assert done.returncode == 0, done.stderr
-    assert "verification: equal" in done.stdout
+    result = landfall("run", folder, env=env)
+    assert result.returncode == 0, result.stderr
+    assert "verification: equal" in result.stdout
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT count(DISTINCT locale),count(*)>1000 FROM customer").fetchone() == (1, True)
         assert target.execute(b"SELECT count(*)>0 FROM product WHERE attributes @> '{\"size\": 100}'").fetchone() == (True,)

@@ -107,8 +107,8 @@ def _pairs(plan: Plan) -> dict[str, str]:
     return {f"{t.name}.{c.source}": f"{t.target}.{c.arrives[0]}" for t in plan.tables for c in t.columns}
 
 
-def _decided(*said: tuple[str, str, str], **more: str) -> tuple[ColumnDecision, ...]:
-    return tuple(ColumnDecision("", table, column, decision, **more) for table, column, decision in said)
+def _decided(*decided_columns: tuple[str, str, str], **more: str) -> tuple[ColumnDecision, ...]:
+    return tuple(ColumnDecision("", table, column, decision, **more) for table, column, decision in decided_columns)
 
 
 def matched_filled_and_put_back(maria: MariaDb, server: PostgreSql, fresh: str) -> None:
@@ -137,26 +137,26 @@ def matched_filled_and_put_back(maria: MariaDb, server: PostgreSql, fresh: str) 
         "tbl_order.tot_amt": "orders.total",
         "tbl_order.qty": "orders.quantity",
     }
-    done = move.run()
-    assert done.rows == _PEOPLE + _ORDERS
-    with server.connect(fresh) as there:
-        found = there.execute(
+    outcome = move.run()
+    assert outcome.rows == _PEOPLE + _ORDERS
+    with server.connect(fresh) as actual_target:
+        rows = actual_target.execute(
             b"SELECT id,first_name,last_name,email,active::int,gender,to_char(created_at AT TIME ZONE 'UTC','YYYY-MM-DD HH24:MI:SS.MS'),"
             b"uuid::text,preferences,credit_limit,picture,locale,country FROM customers ORDER BY id"
         ).fetchall()
-        for row, given in zip(found, _people(), strict=True):
-            wanted = (*given[:7], given[7].lower(), json.loads(given[8]) if given[8] else None)
-            assert row[:9] == wanted
-            assert (float(row[9]), bytes(row[10]), row[11:]) == (float(given[9]), given[10], ("en", None))
-        found = there.execute(
+        for row, source_row in zip(rows, _people(), strict=True):
+            expected = (*source_row[:7], source_row[7].lower(), json.loads(source_row[8]) if source_row[8] else None)
+            assert row[:9] == expected
+            assert (float(row[9]), bytes(row[10]), row[11:]) == (float(source_row[9]), source_row[10], ("en", None))
+        rows = actual_target.execute(
             b"SELECT id,customer_id,ordered_on::date::text,status::text,total,quantity,gross=total*1.19 FROM orders ORDER BY id"
         ).fetchall()
-        for row, given in zip(found, _orders(), strict=True):
-            assert (*row[:4], str(row[4]), row[5], row[6]) == (*given, True)
+        for row, source_row in zip(rows, _orders(), strict=True):
+            assert (*row[:4], str(row[4]), row[5], row[6]) == (*source_row, True)
         more = b"INSERT INTO customers (uuid,first_name,created_at) VALUES (gen_random_uuid(),'x',now()) RETURNING id,preferences"
-        assert there.execute(more).fetchone() == (5000, {})
-        assert there.execute(b"SELECT count(*) FROM spenders").fetchone() == (_PEOPLE,)
-        assert there.execute(b"SELECT count(o) FROM customers c, orders_of(c) o").fetchone() == (_ORDERS,)
+        assert actual_target.execute(more).fetchone() == (5000, {})
+        assert actual_target.execute(b"SELECT count(*) FROM spenders").fetchone() == (_PEOPLE,)
+        assert actual_target.execute(b"SELECT count(o) FROM customers c, orders_of(c) o").fetchone() == (_ORDERS,)
     _same_definitions(before, server.dump(fresh))
     with pytest.raises(WrittenSinceError, match="customers: 1"):
         roll_back(source, target, FILL, run_key(source, target, FILL))
@@ -200,7 +200,7 @@ def _blocked(plan: Plan) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("target", "kind", "told"),
+    ("target", "kind", "words"),
     [
         ("CREATE TABLE t (id integer PRIMARY KEY, name text)", "NoCounterpart", "no column of t matches it"),
         ("CREATE TABLE t (id integer PRIMARY KEY, name text, odd int, more int NOT NULL)", "Unfilled", "it does not allow NULL"),
@@ -222,20 +222,22 @@ def _blocked(plan: Plan) -> dict[str, str]:
         ),
     ],
 )
-def test_what_stands_in_the_way_is_named(maria: MariaDb, pg15: PostgreSql, fresh: str, target: str, kind: str, told: str) -> None:
+def test_what_stands_in_the_way_is_named(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, target: str, kind: str, words: str
+) -> None:
     blocked = _blocked(_small(maria, pg15, fresh, target).plan())
     assert kind in blocked
-    assert told in blocked[kind]
+    assert words in blocked[kind]
 
 
 def test_a_person_names_tables_and_columns_and_leaves_others_out(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     target = "CREATE TABLE t (x int); CREATE TABLE elsewhere (a integer PRIMARY KEY, b text, c text DEFAULT 'c')"
     move = _small(maria, pg15, fresh, target)
-    said = (*_decided(("t", "id", "Approve"), target_column="a"), *_decided(("t", "name", "Approve"), target_column="b"))
-    named = replace(
-        move.options, tables=(TableDecision("", "t", "elsewhere"),), decisions=(*said, *_decided(("t", "odd", "Exclude")))
+    decisions = (*_decided(("t", "id", "Approve"), target_column="a"), *_decided(("t", "name", "Approve"), target_column="b"))
+    with_tables = replace(
+        move.options, tables=(TableDecision("", "t", "elsewhere"),), decisions=(*decisions, *_decided(("t", "odd", "Exclude")))
     )
-    move.options = named
+    move.options = with_tables
     plan = move.plan()
     assert not plan.blockers
     assert _pairs(plan) == {"t.id": "elsewhere.a", "t.name": "elsewhere.b", "t.odd": "elsewhere."}
@@ -245,12 +247,12 @@ def test_a_person_names_tables_and_columns_and_leaves_others_out(maria: MariaDb,
         "odd": Decision.EXCLUDED,
     }
     assert move.run().rows == 499
-    with pg15.connect(fresh) as there:
-        assert there.execute(b"SELECT count(*),min(b),max(c) FROM elsewhere").fetchone() == (499, "n1", "c")
-        assert there.execute(b"SELECT count(*) FROM t").fetchone() == (0,)
-    move.options = replace(named, tables=(TableDecision("", "t", "nowhere"),), rerun_token="2")  # noqa: S106  a counter
+    with pg15.connect(fresh) as actual_target:
+        assert actual_target.execute(b"SELECT count(*),min(b),max(c) FROM elsewhere").fetchone() == (499, "n1", "c")
+        assert actual_target.execute(b"SELECT count(*) FROM t").fetchone() == (0,)
+    move.options = replace(with_tables, tables=(TableDecision("", "t", "nowhere"),), rerun_token="2")  # noqa: S106  a counter
     assert "which the target does not have" in _blocked(move.plan())["UnknownTable"]
-    move.options = replace(named, decisions=_decided(("t", "odd", "Approve"), target_column="z"), rerun_token="2")  # noqa: S106  a counter
+    move.options = replace(with_tables, decisions=_decided(("t", "odd", "Approve"), target_column="z"), rerun_token="2")  # noqa: S106  a counter
     assert "elsewhere does not have" in _blocked(move.plan())["UnknownColumn"]
     assert f"{fresh}.t.odd" not in {r.affected for r in move.plan().blockers if r.kind == "NoCounterpart"}
 
@@ -258,15 +260,15 @@ def test_a_person_names_tables_and_columns_and_leaves_others_out(maria: MariaDb,
 def test_an_override_makes_a_value_fit(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     move = _small(maria, pg15, fresh, "CREATE TABLE t (id integer PRIMARY KEY, name varchar(2) NOT NULL, odd boolean)")
     assert set(_blocked(move.plan())) == {"Overlong", "NotBoolean"}
-    said = (
+    decisions = (
         ColumnDecision("", "t", "name", "Override", "left(name,2)"),
         ColumnDecision("", "t", "odd", "Override", "odd % 4 = 0"),
     )
-    move.options = replace(move.options, decisions=said)
+    move.options = replace(move.options, decisions=decisions)
     assert not move.plan().blockers, move.plan().blockers
     assert move.run().rows == 499
-    with pg15.connect(fresh) as there:
-        assert there.execute(b"SELECT count(*) FILTER (WHERE odd),max(length(name)) FROM t").fetchone() == (249, 2)
+    with pg15.connect(fresh) as actual_target:
+        assert actual_target.execute(b"SELECT count(*) FILTER (WHERE odd),max(length(name)) FROM t").fetchone() == (249, 2)
 
 
 def test_data_only_makes_nothing(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
@@ -278,11 +280,11 @@ def test_data_only_makes_nothing(maria: MariaDb, pg15: PostgreSql, fresh: str) -
     assert not move.plan().blockers
     assert {s.kind for s in move.plan().statements} == {"table", "primary key", "constraint"}
     assert move.run().rows == 499
-    with pg15.connect(fresh) as there:
-        assert there.execute(
+    with pg15.connect(fresh) as actual_target:
+        assert actual_target.execute(
             b"SELECT relname FROM pg_class WHERE relnamespace='public'::regnamespace AND relkind IN ('r','v')"
         ).fetchall() == [("t",)]
-        assert there.execute(b"SELECT sum(odd) FROM t").fetchone() == (499 * 500,)
+        assert actual_target.execute(b"SELECT sum(odd) FROM t").fetchone() == (499 * 500,)
 
 
 def test_a_table_without_counterpart_is_made_if_a_person_agrees(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
@@ -291,8 +293,8 @@ def test_a_table_without_counterpart_is_made_if_a_person_agrees(maria: MariaDb, 
     high = [r.kind for r in move.plan().risks if r.severity is Severity.HIGH]
     assert high == ["NewTable"]
     assert move.run().rows == 500
-    with pg15.connect(fresh) as there, pytest.raises(psycopg.errors.ForeignKeyViolation):
-        there.execute(b"DELETE FROM t WHERE id=1")
+    with pg15.connect(fresh) as actual_target, pytest.raises(psycopg.errors.ForeignKeyViolation):
+        actual_target.execute(b"DELETE FROM t WHERE id=1")
 
 
 # -- what happens meanwhile -------------------------------------------------------------------------------------------
@@ -305,21 +307,21 @@ def test_rows_and_changes_that_come_meanwhile_are_not_run_over(maria: MariaDb, p
     before = pg15.dump(fresh)
 
     def write() -> None:
-        with pg15.connect(fresh) as there:
-            there.execute(b"INSERT INTO t VALUES (7,'mine','1')")
+        with pg15.connect(fresh) as actual_target:
+            actual_target.execute(b"INSERT INTO t VALUES (7,'mine','1')")
 
     move.at = {"comparing": write}
     with pytest.raises(TargetInTheWayError, match="rows have been written"):
         move.run()
-    with pg15.connect(fresh) as there:
-        assert there.execute(b"SELECT count(*) FROM t").fetchone() == (1,)
-        there.execute(b"DELETE FROM t")
-        there.execute(b"ALTER TABLE t ADD new int")
+    with pg15.connect(fresh) as actual_target:
+        assert actual_target.execute(b"SELECT count(*) FROM t").fetchone() == (1,)
+        actual_target.execute(b"DELETE FROM t")
+        actual_target.execute(b"ALTER TABLE t ADD new int")
     move.at = {}
     with pytest.raises(TargetInTheWayError, match="not as it was"):
         move.run()
-    with pg15.connect(fresh) as there:
-        there.execute(b"ALTER TABLE t DROP new")
+    with pg15.connect(fresh) as actual_target:
+        actual_target.execute(b"ALTER TABLE t DROP new")
     assert move.run().rows == 499
     roll_back(move.source, move.target, move.options, run_key(move.source, move.target, move.options))
     assert pg15.dump(fresh) == before
@@ -344,16 +346,16 @@ def test_writers_lose_nothing_and_a_run_that_was_cut_off_goes_on(maria: MariaDb,
         move.run()
     move.on, move.at = lambda _: None, {}
     assert move.run().rows == 499 - 7 + 1
-    with pg15.connect(fresh) as there:
-        assert there.execute(b"SELECT count(*) FROM t WHERE odd='-1'").fetchone() == (8,)
+    with pg15.connect(fresh) as actual_target:
+        assert actual_target.execute(b"SELECT count(*) FROM t WHERE odd='-1'").fetchone() == (8,)
         names = [
             r[0]
-            for r in there.execute(
+            for r in actual_target.execute(
                 b"SELECT attname FROM pg_attribute WHERE attrelid='t'::regclass AND attnum>0 AND NOT attisdropped"
             )
         ]
         assert names == ["id", "name", "odd"]
-        assert there.execute(b"SELECT name FROM t WHERE id=9999").fetchone() == ("new",)
+        assert actual_target.execute(b"SELECT name FROM t WHERE id=9999").fetchone() == ("new",)
 
 
 def test_rows_without_a_parent_of_the_existing_key_are_counted(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
@@ -367,9 +369,11 @@ def test_tables_of_others_are_passed_by(maria: MariaDb, pg15: PostgreSql, fresh:
     """A table that the credential may not read is no reason to fail, unless it is the one that is meant."""
     target = _PLAIN.replace("jsonb", "int") + "; CREATE TABLE secret (id int PRIMARY KEY, word text)"
     move = _small(maria, pg15, fresh, target)
-    with pg15.connect(fresh) as there:
-        there.execute(f"CREATE ROLE {fresh} LOGIN; ALTER TABLE t OWNER TO {fresh}; ALTER SCHEMA public OWNER TO {fresh}".encode())
-        there.execute(f'ALTER DATABASE "{fresh}" OWNER TO {fresh}'.encode())
+    with pg15.connect(fresh) as actual_target:
+        actual_target.execute(
+            f"CREATE ROLE {fresh} LOGIN; ALTER TABLE t OWNER TO {fresh}; ALTER SCHEMA public OWNER TO {fresh}".encode()
+        )
+        actual_target.execute(f'ALTER DATABASE "{fresh}" OWNER TO {fresh}'.encode())
     move.target = replace(move.target, username=fresh)
     assert not move.plan().blockers, move.plan().blockers
     assert move.run().rows == 499
@@ -378,13 +382,13 @@ def test_tables_of_others_are_passed_by(maria: MariaDb, pg15: PostgreSql, fresh:
 def test_a_rehearsal_leaves_the_existing_tables_empty(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     move = _small(maria, pg15, fresh, _PLAIN, "ALTER TABLE t MODIFY odd LONGTEXT")
     before = pg15.dump(fresh)
-    done = Rehearsal(move.source, move.target, move.options, lambda _: None)
-    assert done.run("test", move.plan()).rows == 499
+    rehearsal = Rehearsal(move.source, move.target, move.options, lambda _: None)
+    assert rehearsal.run("test", move.plan()).rows == 499
     assert pg15.dump(fresh) == before
 
 
 def test_what_of_the_source_stays_behind_has_its_line(pg15: PostgreSql, fresh: str) -> None:
-    made = """
+    source_schema = """
     CREATE TYPE mood AS ENUM ('a'); CREATE TABLE t (id serial PRIMARY KEY, m mood);
     CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
     CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';
@@ -392,11 +396,11 @@ def test_what_of_the_source_stays_behind_has_its_line(pg15: PostgreSql, fresh: s
     CREATE POLICY p ON t USING (true);
     INSERT INTO t (m) VALUES ('a');
     """
-    there = "CREATE TYPE mood AS ENUM ('a'); CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 2'; CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, m mood)"
-    source = filling.target(pg15, f"{fresh}s", made)
-    move = run.Move(source, filling.target(pg15, fresh, there), FILL)
-    told = {(r.kind, r.affected) for r in move.plan().risks}
-    assert {("NotCarried", "t.w"), ("NotCarried", "t.p"), ("ObjectKept", "mood"), ("ObjectKept", "g()")} <= told
+    target_schema = "CREATE TYPE mood AS ENUM ('a'); CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 2'; CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, m mood)"
+    source = filling.target(pg15, f"{fresh}s", source_schema)
+    move = run.Move(source, filling.target(pg15, fresh, target_schema), FILL)
+    risks = {(r.kind, r.affected) for r in move.plan().risks}
+    assert {("NotCarried", "t.w"), ("NotCarried", "t.p"), ("ObjectKept", "mood"), ("ObjectKept", "g()")} <= risks
     assert not move.plan().blockers, move.plan().blockers
     assert move.run().rows == 1
     with pg15.connect(fresh) as target:
@@ -405,6 +409,6 @@ def test_what_of_the_source_stays_behind_has_its_line(pg15: PostgreSql, fresh: s
             b"SELECT count(*) FROM pg_class WHERE relkind='S' AND relnamespace='public'::regnamespace"
         ).fetchone() == (1,)
         assert target.execute(b"INSERT INTO t (m) VALUES ('a') RETURNING id").fetchone() == (2,)
-    only = run.Move(source, filling.target(pg15, f"{fresh}o", there), replace(FILL, mode=Mode.DATA_ONLY))
+    only = run.Move(source, filling.target(pg15, f"{fresh}o", target_schema), replace(FILL, mode=Mode.DATA_ONLY))
     (line,) = [r.description for r in only.plan().risks if r.kind == "NotCarried"]
     assert "2 of kind function" in line

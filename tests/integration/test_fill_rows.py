@@ -34,9 +34,9 @@ CREATE TABLE others (id int PRIMARY KEY, setting int REFERENCES settings (id));
 """
 
 
-def _move(maria: MariaDb, pg: PostgreSql, fresh: str, *said: TableDecision, everywhere: str | None = None) -> run.Move:
+def _move(maria: MariaDb, pg: PostgreSql, fresh: str, *decided_tables: TableDecision, everywhere: str | None = None) -> run.Move:
     maria.sql(_SOURCE, maria.database(fresh))
-    options = replace(FILL, mode=Mode.DATA_ONLY, tables=said, policies=Policies(existing_rows=everywhere))
+    options = replace(FILL, mode=Mode.DATA_ONLY, tables=decided_tables, policies=Policies(existing_rows=everywhere))
     return run.Move(run.mariadb(maria, fresh), filling.target(pg, fresh, _TARGET), options)
 
 
@@ -55,16 +55,19 @@ def test_equal_rows_stop_nothing_and_others_name_the_setting(maria: MariaDb, pg1
 def test_rows_are_set_aside_and_a_rollback_restores_them(
     maria: MariaDb, pg15: PostgreSql, fresh: str, everywhere: str | None
 ) -> None:
-    said = () if everywhere else (TableDecision(fresh, "settings", existing_rows="SetAside"),)
-    move = _move(maria, pg15, fresh, *said, everywhere=everywhere)
+    decided_tables = () if everywhere else (TableDecision(fresh, "settings", existing_rows="SetAside"),)
+    move = _move(maria, pg15, fresh, *decided_tables, everywhere=everywhere)
     before = pg15.dump(fresh)
     plan = move.plan()
     assert not plan.blockers, plan.blockers
     assert _told(plan)["settings"] == ("RowsSetAside", Severity.MEDIUM)
     assert move.run().rows == 5
-    with pg15.connect(fresh) as there:
-        assert there.execute(b"SELECT id,word FROM settings ORDER BY 1").fetchall() == [(1, "mine"), (2, "both")]
-        assert there.execute(b"SELECT version,upgraded FROM schema_version ORDER BY 1").fetchall() == [(71, True), (72, False)]
+    with pg15.connect(fresh) as actual_target:
+        assert actual_target.execute(b"SELECT id,word FROM settings ORDER BY 1").fetchall() == [(1, "mine"), (2, "both")]
+        assert actual_target.execute(b"SELECT version,upgraded FROM schema_version ORDER BY 1").fetchall() == [
+            (71, True),
+            (72, False),
+        ]
     roll_back(move.source, move.target, move.options, run_key(move.source, move.target, move.options))
     assert pg15.dump(fresh) == before
 
@@ -82,8 +85,8 @@ def test_rows_that_were_equal_and_change_before_the_cutover_are_not_replaced(
     move.options = replace(move.options, policies=Policies(), exclude_tables=("settings", "notes"))
 
     def write() -> None:
-        with pg15.connect(fresh) as there:
-            there.execute(b"UPDATE schema_version SET upgraded=true")
+        with pg15.connect(fresh) as actual_target:
+            actual_target.execute(b"UPDATE schema_version SET upgraded=true")
 
     move.at = {"comparing": write}
     with pytest.raises(TargetInTheWayError, match="held the same rows when the plan was made"):
@@ -92,6 +95,6 @@ def test_rows_that_were_equal_and_change_before_the_cutover_are_not_replaced(
 
 def test_rows_are_not_equal_where_the_target_has_a_column_more(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     move = _move(maria, pg15, fresh)
-    with pg15.connect(fresh) as there:
-        there.execute(b"ALTER TABLE schema_version ADD note text")
+    with pg15.connect(fresh) as actual_target:
+        actual_target.execute(b"ALTER TABLE schema_version ADD note text")
     assert _told(move.plan())["schema_version"] == ("TargetNotEmpty", Severity.BLOCKER)

@@ -85,19 +85,21 @@ _INTO = {
 @pytest.mark.parametrize("kind", list(_INTO))
 def test_values_arrive_in_columns_of_other_types(servers: Servers, fresh: str, kind: str) -> None:
     cases = _INTO[kind]
-    made = "CREATE TABLE t (id INTEGER PRIMARY KEY," + ",".join(f"{name} {given}" for name, given, *_ in cases) + ")"
+    create_table = (
+        "CREATE TABLE t (id INTEGER PRIMARY KEY," + ",".join(f"{name} {source_type}" for name, source_type, *_ in cases) + ")"
+    )
     rows = [(n + 1, *(values[n] for _, _, values, *_ in cases)) for n in range(3)]
-    source = filling.source(kind, fresh, made, rows, servers)
-    columns = ",".join(f"{name} {wanted}" for name, _, _, wanted, _ in cases)
+    source = filling.source(kind, fresh, create_table, rows, servers)
+    columns = ",".join(f"{name} {target_type}" for name, _, _, target_type, _ in cases)
     target = filling.target(servers.pg, fresh, f"CREATE TABLE t (id integer PRIMARY KEY,{columns})")
     move = run.Move(source, target, filling.FILL)
     assert not move.plan().blockers, move.plan().blockers
     assert move.run().rows == 3
-    with servers.pg.connect(fresh) as there:
-        there.execute(b"SET TimeZone='UTC'")
-        for name, _, _, _, wanted in cases:
-            found = [r[0] for r in there.execute(f"SELECT {name}::text FROM t ORDER BY id".encode())]
-            assert (name, found) == (name, wanted)
+    with servers.pg.connect(fresh) as actual_target:
+        actual_target.execute(b"SET TimeZone='UTC'")
+        for name, _, _, _, target_type in cases:
+            actual_values = [r[0] for r in actual_target.execute(f"SELECT {name}::text FROM t ORDER BY id".encode())]
+            assert (name, actual_values) == (name, target_type)
 
 
 @pytest.mark.parametrize(
@@ -138,14 +140,14 @@ def test_values_arrive_in_columns_of_other_types(servers: Servers, fresh: str, k
     ids=lambda case: "-".join(map(str, case[:4])),
 )
 def test_values_that_would_not_survive_stop_the_plan_by_name(servers: Servers, fresh: str, case: tuple[Any, ...]) -> None:
-    kind, given, value, wanted, told = case
-    source = filling.source(kind, fresh, f"CREATE TABLE t (id INTEGER PRIMARY KEY, v {given})", [(1, value)], servers)
-    make = f"CREATE TYPE order_state AS ENUM ('new'); CREATE TABLE t (id integer PRIMARY KEY, v {wanted})"
+    kind, source_type, value, target_type, words = case
+    source = filling.source(kind, fresh, f"CREATE TABLE t (id INTEGER PRIMARY KEY, v {source_type})", [(1, value)], servers)
+    make = f"CREATE TYPE order_state AS ENUM ('new'); CREATE TABLE t (id integer PRIMARY KEY, v {target_type})"
     move = run.Move(source, filling.target(servers.pg, fresh, make), filling.FILL)
     blockers = [(r.affected.split(".")[-1], r.description) for r in move.plan().blockers]
     assert [affected for affected, _ in blockers] == ["v"], blockers
-    assert told in blockers[0][1]
-    with pytest.raises(PlanBlockedError, match=told):
+    assert words in blockers[0][1]
+    with pytest.raises(PlanBlockedError, match=words):
         move.run()
 
 
@@ -154,11 +156,11 @@ def test_every_type_of_postgresql_goes_into_the_same_schema(servers: Servers, fr
     server = servers.pg
     kinds.fill_postgresql(server, server.database(fresh), 6)
     ends = run.postgresql(server, fresh), run.postgresql(server, server.database(f"{fresh}b"))
-    plain = replace(filling.FILL, exclude_tables=("events*",))  # partitions are not filled
-    run.Move(*ends, replace(plain, on_existing=OnExisting.FAIL, mode=Mode.SCHEMA_ONLY)).run()
+    without_partitions = replace(filling.FILL, exclude_tables=("events*",))  # partitions are not filled
+    run.Move(*ends, replace(without_partitions, on_existing=OnExisting.FAIL, mode=Mode.SCHEMA_ONLY)).run()
     with server.connect(f"{fresh}b") as target:  # it keeps rows, and is in the way
         target.execute(b"DROP MATERIALIZED VIEW totals")
-    move = run.Move(*ends, replace(plain, mode=Mode.DATA_ONLY))
+    move = run.Move(*ends, replace(without_partitions, mode=Mode.DATA_ONLY))
     assert not move.plan().blockers, move.plan().blockers
     assert {c.decision for t in move.plan().tables for c in t.columns} == {Decision.AUTO}
     move.run()
@@ -172,8 +174,8 @@ def test_every_type_of_mariadb_goes_into_what_a_move_made(servers: Servers, fres
     """The types that a new table gets are among those that fit."""
     kinds.fill_mariadb(servers.maria, servers.maria.database(fresh), 6)
     ends = run.mariadb(servers.maria, fresh), run.postgresql(servers.pg, servers.pg.database(fresh))
-    made = run.Move(*ends, replace(filling.FILL, on_existing=OnExisting.FAIL))
-    made.run()
+    first_move = run.Move(*ends, replace(filling.FILL, on_existing=OnExisting.FAIL))
+    first_move.run()
     with servers.pg.connect(fresh) as target:
         names = [kinds.target_name(table) for table in kinds.MARIADB]
         target.execute(f"TRUNCATE {','.join(names)}".encode())
@@ -183,5 +185,5 @@ def test_every_type_of_mariadb_goes_into_what_a_move_made(servers: Servers, fres
     move.run()
     with servers.pg.connect(fresh) as target:
         for table, (left, right) in kinds.MARIADB.items():
-            there = checker.mariadb(servers.maria.socket, fresh, table, left)
-            assert checker.difference(there, checker.postgresql(target, kinds.target_name(table), right)) == "", table
+            source_rows = checker.mariadb(servers.maria.socket, fresh, table, left)
+            assert checker.difference(source_rows, checker.postgresql(target, kinds.target_name(table), right)) == "", table

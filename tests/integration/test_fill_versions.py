@@ -67,10 +67,10 @@ def test_names_are_kept_and_what_is_proven_is_not_asked(maria: MariaDb, pg15: Po
         "host": "host",
         "rel": "rel",
     }
-    shown = {r.affected: r for r in plan.risks if r.kind == "Counterpart"}
-    assert "exactly the same columns" in shown[f"{fresh}.access_refusals"].description
-    assert "taken for access_denials at 9" in shown[f"{fresh}.access_refusals"].description
-    assert {f"{fresh}.host", f"{fresh}.rel"}.isdisjoint(shown)
+    risk_of = {r.affected: r for r in plan.risks if r.kind == "Counterpart"}
+    assert "exactly the same columns" in risk_of[f"{fresh}.access_refusals"].description
+    assert "taken for access_denials at 9" in risk_of[f"{fresh}.access_refusals"].description
+    assert {f"{fresh}.host", f"{fresh}.rel"}.isdisjoint(risk_of)
 
 
 def test_one_value_that_does_not_fit_is_no_proof(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
@@ -111,34 +111,34 @@ def test_free_sequences_pass_the_rows_and_unlogged_tables_stay_unlogged(maria: M
     move = run.Move(run.mariadb(maria, fresh), target, replace(FILL, mode=Mode.DATA_ONLY))
     plan = move.plan()
     assert not plan.blockers, plan.blockers
-    told = {r.affected: r.severity for r in plan.risks if r.kind == "Sequence"}
-    assert told == {"events_other_seq": Severity.HIGH, "unrelated": Severity.LOW}
+    severities = {r.affected: r.severity for r in plan.risks if r.kind == "Sequence"}
+    assert severities == {"events_other_seq": Severity.HIGH, "unrelated": Severity.LOW}
     assert "setval('events_other_seq'" in next(r.mitigation for r in plan.risks if r.affected == "events_other_seq")
     assert not [r for r in plan.risks if r.kind == "TableFeature"]
-    with pg15.connect(fresh) as there:
-        assert there.execute(b"SELECT last_value,is_called FROM job_numbers").fetchone() == (1, False)
+    with pg15.connect(fresh) as actual_target:
+        assert actual_target.execute(b"SELECT last_value,is_called FROM job_numbers").fetchone() == (1, False)
     assert move.run().rows == 6
-    with pg15.connect(fresh) as there:
-        assert there.execute(b"SELECT relpersistence FROM pg_class WHERE relname='locks'").fetchone() == ("u",)
+    with pg15.connect(fresh) as actual_target:
+        assert actual_target.execute(b"SELECT relpersistence FROM pg_class WHERE relname='locks'").fetchone() == ("u",)
         numbers = "SELECT nextval('ev_seq'),nextval('state_group_id_seq'),nextval('events_stream_seq'),nextval('job_numbers'),nextval('\"Jobs_seq\"')"
-        assert there.execute(numbers.encode()).fetchone() == (501, 1, 43, 4, 78)
+        assert actual_target.execute(numbers.encode()).fetchone() == (501, 1, 43, 4, 78)
 
 
 def test_a_free_sequence_that_both_sides_have_is_set_as_far_as_that_of_the_source(pg15: PostgreSql, fresh: str) -> None:
-    made = (
+    sequences = (
         "CREATE TABLE ev (id bigint PRIMARY KEY); CREATE SEQUENCE ev_seq; CREATE SEQUENCE down INCREMENT -1; CREATE SEQUENCE ahead;"
         " CREATE UNLOGGED TABLE cache (id bigint PRIMARY KEY);"
     )
     rows = "INSERT INTO ev VALUES (500); SELECT setval('ev_seq',900); SELECT nextval('down'),nextval('down'); SELECT nextval('ahead');"
-    source = filling.target(pg15, f"{fresh}s", made.replace("UNLOGGED ", "") + rows)
-    move = run.Move(source, filling.target(pg15, fresh, made + "SELECT setval('ahead',44)"), FILL)
+    source = filling.target(pg15, f"{fresh}s", sequences.replace("UNLOGGED ", "") + rows)
+    move = run.Move(source, filling.target(pg15, fresh, sequences + "SELECT setval('ahead',44)"), FILL)
     plan = move.plan()
     assert not plan.blockers, plan.blockers
     assert {r.affected for r in plan.risks if r.kind == "SequenceSet"} == {"ev_seq", "down", "ahead"}
     assert Rehearsal(move.source, move.target, FILL, lambda _: None).run("test", plan).rows == 1
-    with pg15.connect(fresh) as there:
-        assert there.execute(b"SELECT last_value,is_called FROM ev_seq").fetchone() == (1, False)
+    with pg15.connect(fresh) as actual_target:
+        assert actual_target.execute(b"SELECT last_value,is_called FROM ev_seq").fetchone() == (1, False)
     assert move.run().rows == 1
-    with pg15.connect(fresh) as there:
-        assert there.execute(b"SELECT nextval('ev_seq'),nextval('down'),nextval('ahead')").fetchone() == (901, -3, 45)
-        assert there.execute(b"SELECT relpersistence FROM pg_class WHERE relname='cache'").fetchone() == ("u",)
+    with pg15.connect(fresh) as actual_target:
+        assert actual_target.execute(b"SELECT nextval('ev_seq'),nextval('down'),nextval('ahead')").fetchone() == (901, -3, 45)
+        assert actual_target.execute(b"SELECT relpersistence FROM pg_class WHERE relname='cache'").fetchone() == ("u",)

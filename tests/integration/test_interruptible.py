@@ -50,12 +50,12 @@ def mariadb_case(maria: MariaDb, target: PostgreSql) -> Case:
         maria.sql("".join(f"KILL {int(row)};" for row in rows), check=False)
 
     def differences(database: str) -> list[str]:
-        with target.connect(database) as here:
-            found = []
+        with target.connect(database) as moved_database:
+            actual_differences = []
             for table, (left, right) in kinds.MARIADB.items():
-                rows = checker.postgresql(here, kinds.target_name(table), right)
-                found.append(checker.difference(checker.mariadb(maria.socket, name, table, left), rows))
-        return [f for f in found if f]
+                rows = checker.postgresql(moved_database, kinds.target_name(table), right)
+                actual_differences.append(checker.difference(checker.mariadb(maria.socket, name, table, left), rows))
+        return [f for f in actual_differences if f]
 
     return Case(manifest.mariadb("source", maria, name), kill, differences)
 
@@ -71,13 +71,13 @@ def postgresql_case(pg15: PostgreSql, target: PostgreSql) -> Case:
             connection.execute(b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='faults'")
 
     def differences(database: str) -> list[str]:
-        with pg15.connect(name) as there, target.connect(database) as here:
-            found = []
+        with pg15.connect(name) as source_database, target.connect(database) as moved_database:
+            actual_differences = []
             for table in kinds.POSTGRESQL:
                 query = f"SELECT t::text FROM {table} t".encode()
-                left, right = (Counter(c.execute(query).fetchall()) for c in (there, here))
-                found.append(checker.difference(left, right))
-        return [f for f in found if f]
+                left, right = (Counter(c.execute(query).fetchall()) for c in (source_database, moved_database))
+                actual_differences.append(checker.difference(left, right))
+        return [f for f in actual_differences if f]
 
     return Case(manifest.postgresql("source", pg15, name), kill, differences)
 
@@ -89,12 +89,12 @@ def sqlite_case(target: PostgreSql, tmp_path_factory: pytest.TempPathFactory) ->
     kinds.fill_sqlite(path, 13, rows=1500)
 
     def differences(database: str) -> list[str]:
-        with target.connect(database) as here:
-            found = []
+        with target.connect(database) as moved_database:
+            actual_differences = []
             for table, (left, right) in kinds.SQLITE.items():
-                rows = checker.postgresql(here, table, right)
-                found.append(checker.difference(checker.sqlite(str(path), table, left), rows))
-        return [f for f in found if f]
+                rows = checker.postgresql(moved_database, table, right)
+                actual_differences.append(checker.difference(checker.sqlite(str(path), table, left), rows))
+        return [f for f in actual_differences if f]
 
     return Case(manifest.sqlite("source", path), None, differences)
 
@@ -139,10 +139,10 @@ def test_every_fault_is_survived(
         target.database("lf")
         attempts = faults.until_complete(path, at, name, strike, harm.wake)
         attempts += harm.wake()
-        told = f"{name} at event {at} of {events}"
-        assert case.differences("lf") == [], told
+        fault_text = f"{name} at event {at} of {events}"
+        assert case.differences("lf") == [], fault_text
         again = faults.redone(attempts)
-        assert again <= _STREAMS * largest * len(attempts), f"{told}: {again} rows redone"
+        assert again <= _STREAMS * largest * len(attempts), f"{fault_text}: {again} rows redone"
         redone += again
         survived[name] += 1
     with capsys.disabled():

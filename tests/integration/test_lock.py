@@ -92,7 +92,7 @@ def _until(condition: Callable[[], bool]) -> None:
 @contextmanager
 def _writing(write: Callable[[str], None]) -> Iterator[list[int]]:
     """One writer that works on rows all over the table at first, and on the first few from then on."""
-    stop, written = threading.Event(), []
+    stop, keys = threading.Event(), []
 
     def body() -> None:
         for at in itertools.count():
@@ -103,12 +103,12 @@ def _writing(write: Callable[[str], None]) -> Iterator[list[int]]:
                 write(f"UPDATE t SET v=v+1 WHERE id={key}")
             except (subprocess.CalledProcessError, psycopg.Error):  # the source refuses writers after the cutover
                 return
-            written.append(key)
+            keys.append(key)
 
     thread = threading.Thread(target=body)
     thread.start()
     try:
-        yield written
+        yield keys
     finally:
         stop.set()
         thread.join(300)
@@ -121,14 +121,14 @@ def test_with_writers_little_is_copied_again_under_the_lock(maria: MariaDb, pg15
     scattered = [1 + n * _CHUNK for n in range(_ROWS // _CHUNK)]
     everywhere = f"UPDATE t SET v=v+1 WHERE id IN ({','.join(map(str, scattered))})"
     move.at = {"indexing": lambda: _write(kind, fresh, maria, pg15, everywhere)}
-    seen: list[tuple[int, int]] = []
-    move.handed_over = lambda _outcome, _still: seen.append(_sum(kind, fresh, maria, pg15))  # while writers are locked out
-    with _writing(lambda statement: _write(kind, fresh, maria, pg15, statement)) as written:
-        _until(lambda: bool(written))
-        move.at["comparing"] = lambda: _until(lambda: len(written) > _SCATTERED)
+    sums: list[tuple[int, int]] = []
+    move.handed_over = lambda _outcome, _still: sums.append(_sum(kind, fresh, maria, pg15))  # while writers are locked out
+    with _writing(lambda statement: _write(kind, fresh, maria, pg15, statement)) as keys:
+        _until(lambda: bool(keys))
+        move.at["comparing"] = lambda: _until(lambda: len(keys) > _SCATTERED)
         outcome = move.run()
-    assert _in_target(pg15, fresh) == seen[0]
-    assert seen[0][0] == _ROWS
+    assert _in_target(pg15, fresh) == sums[0]
+    assert sums[0][0] == _ROWS
     assert [e.text for e in move.events if e.kind == EventKind.VERDICT] == ["equal"]
     assert outcome.repair_rounds
     assert outcome.repaired_before >= len(scattered) // 2, "every chunk was written to after it was copied"
@@ -197,7 +197,7 @@ def test_a_ledger_that_does_not_cover_the_table_is_not_cut_over(maria: MariaDb, 
 def test_a_session_in_a_snapshot_holds_no_lock_on_what_it_has_read(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     source = engine_of("PostgreSQL").connect(_source("postgresql", fresh, maria, pg15))
     readers = [source.reader(), source.reader()]
-    held = f"SELECT count(*) FROM pg_locks WHERE relation='t'::regclass AND pid IN ({','.join(r.backend for r in readers)})"
+    lock_query = f"SELECT count(*) FROM pg_locks WHERE relation='t'::regclass AND pid IN ({','.join(r.backend for r in readers)})"
     try:
         assert source.snapshot(readers)
         with pg15.connect(f"{fresh}s") as other:
@@ -205,7 +205,7 @@ def test_a_session_in_a_snapshot_holds_no_lock_on_what_it_has_read(maria: MariaD
                 for _ in range(2):
                     assert reader.sums("SELECT count(*),sum(v) FROM t") == (_ROWS, _ROWS * (_ROWS + 1) // 2)
                     assert reader.rows("SELECT v FROM t WHERE id=1") == [("1",)]
-                    assert other.execute(held.encode()).fetchone() == (0,)
+                    assert other.execute(lock_query.encode()).fetchone() == (0,)
                     other.execute(b"UPDATE t SET v=v+1 WHERE id=1; ANALYZE t")  # which their snapshot does not see
                 with pytest.raises(EngineError, match="division by zero"):
                     reader.sums("SELECT 1/0,0")
@@ -262,31 +262,31 @@ def test_a_lock_that_outlasts_its_limit_is_given_back(
 def test_a_limit_releases_the_lock_before_it_ends_a_reader(
     maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ended: list[str] = []
+    ended_first: list[str] = []
     limits = iter((1.0, 600.0))
 
     class Told(Limit):
         def register(self, owner: object, abort: Callable[[], None]) -> None:
-            def told() -> None:
-                ended.append(type(owner).__name__)
+            def end_owner() -> None:
+                ended_first.append(type(owner).__name__)
                 abort()
 
-            super().register(owner, told)
+            super().register(owner, end_owner)
 
     release = vars(base)["HeldLock"].release
 
-    def released(held: base.Freeze) -> None:
-        ended.append("released")
-        release(held)
+    def released(freeze: base.Freeze) -> None:
+        ended_first.append("released")
+        release(freeze)
 
     monkeypatch.setattr("landfall.engine.sources.base.HeldLock.release", released)
     monkeypatch.setattr(cutover, "Limit", lambda stop, _seconds: Told(stop, next(limits)))
     slow = _Slow(lambda: _write(kind, fresh, maria, pg15, "UPDATE t SET v=v+1 WHERE id=7777"), times=1)
     source = _source(kind, fresh, maria, pg15)
     run.Move(source, run.postgresql(pg15, pg15.database(fresh)), Options(batch_rows=_CHUNK, parallelism=2), on=slow).run()
-    readers = [at for at, name in enumerate(ended) if name.endswith("Reader")]
+    readers = [at for at, name in enumerate(ended_first) if name.endswith("Reader")]
     assert readers
-    assert ended.index("released") < readers[0]
+    assert ended_first.index("released") < readers[0]
 
 
 def test_a_write_between_the_mark_and_the_snapshots_is_not_lost(
@@ -298,12 +298,12 @@ def test_a_write_between_the_mark_and_the_snapshots_is_not_lost(
     move = run.Move(source, run.postgresql(pg18, pg18.database(fresh)), options)
     see, late = vars(cutover.FinalPhase)["_see"], iter(["UPDATE t SET v=v+1 WHERE id=7777"])
 
-    def seen(finale: cutover.FinalPhase, readers: list[Reader]) -> None:
+    def record(finale: cutover.FinalPhase, readers: list[Reader]) -> None:
         see(finale, readers)
         for statement in late:
             _write("postgresql", fresh, maria, pg15, statement)
 
-    monkeypatch.setattr(cutover.FinalPhase, "_see", seen)
+    monkeypatch.setattr(cutover.FinalPhase, "_see", record)
     with pytest.raises(SourceBusyError, match="was written to during the cutover"):
         move.run()
     move.run()
@@ -338,12 +338,12 @@ def test_an_attempt_that_ended_after_its_foreign_keys_is_repaired_all_the_same(
     )
     move = run.Move(run.mariadb(maria, fresh), run.postgresql(pg15, pg15.database(fresh)))
 
-    def lost(*_: object, **__: object) -> None:
+    def lose_connection(*_: object, **__: object) -> None:
         message = "the process dies here"
         raise ConnectionLostError(message)
 
     with monkeypatch.context() as patch:
-        patch.setattr(schema_swap, "cut_over", lost)
+        patch.setattr(schema_swap, "cut_over", lose_connection)
         with pytest.raises(ConnectionLostError):
             move.run()
     maria.sql("UPDATE p SET v=0 WHERE id=7; DELETE FROM c WHERE p=9; DELETE FROM p WHERE id=9", fresh)

@@ -28,7 +28,7 @@ _STORED = (
 
 def _seen(server: MariaDb, database: str) -> Counter[tuple[object, ...]]:
     """What ordinary sessions read, and store, each for itself."""
-    found: Counter[tuple[object, ...]] = Counter()
+    counts: Counter[tuple[object, ...]] = Counter()
     open_ones = [MySQLdb.connect(unix_socket=server.socket, user="root", db=database, autocommit=True) for _ in range(_SESSIONS)]
     for connection in open_ones:
         cursor = connection.cursor()
@@ -45,10 +45,10 @@ def _seen(server: MariaDb, database: str) -> Counter[tuple[object, ...]]:
             cursor.execute("DELETE FROM e WHERE id=3")
         except MySQLdb.Error as error:
             less = error.args[0]
-        found[(path, line, less)] += 1
+        counts[(path, line, less)] += 1
     for connection in open_ones:
         connection.close()
-    return found
+    return counts
 
 
 @pytest.mark.parametrize("mode", ["", "NO_UNSIGNED_SUBTRACTION", "NO_BACKSLASH_ESCAPES"])
@@ -121,7 +121,7 @@ def test_rows_arrive_equal_whatever_mode_the_server_is_in(either: MariaDb, pg15:
         either.sql(f"SET GLOBAL sql_mode='{before}'")
     assert not outcome.redone_rows
     whole = ["id", "c", "v", "t", "HEX(b)", "j", "d", "e", "s", "n", "f", "ts", "bi+0", "w"]
-    here = [
+    target_columns = [
         *("id", "c", "v", "t", "upper(encode(b,'hex'))", "j::text", "d", "e::text", "array_to_string(s,',')", "n", "f"),
         "ts",
         "bi::int",
@@ -129,13 +129,13 @@ def test_rows_arrive_equal_whatever_mode_the_server_is_in(either: MariaDb, pg15:
     ]
     with pg15.connect(fresh) as target:
         for table, left, right in (
-            ("k", whole, here),
+            ("k", whole, target_columns),
             ("bits", ["a+0", "b"], ["a::int", "b"]),
             ("words", ["a", "b"], ["a", "array_to_string(b,',')"]),
             ("days", ["IF(MONTH(a)=0,'1999-01-01',a)", "b"], ["a::text", "b"]),
         ):
-            there = checker.mariadb(either.socket, fresh, table, left)
-            assert checker.difference(there, checker.postgresql(target, table, right)) == "", table
+            source_rows = checker.mariadb(either.socket, fresh, table, left)
+            assert checker.difference(source_rows, checker.postgresql(target, table, right)) == "", table
 
 
 def test_rows_next_to_large_ones_arrive_whatever_not_binds_to(either: MariaDb, pg15: PostgreSql, fresh: str) -> None:

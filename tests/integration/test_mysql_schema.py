@@ -104,12 +104,12 @@ _ONLY_MYSQL = "CREATE TABLE loose (id INT PRIMARY KEY, g INT, CONSTRAINT ne CHEC
 
 def test_rules_defaults_and_values_are_those_of_the_source(either: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     plan, target = _migrated(either, pg15, fresh, _RULES + (_ONLY_MYSQL if isinstance(either, MySql) else ""))
-    lost = {
+    not_carried = {
         r.affected.rpartition(f"{fresh}.")[2]
         for r in plan.risks
         if r.kind in {"GeneratedColumn", "Check", "NotCarried", "Default"}
     }
-    assert lost == {"g.jv", "g.s2", *(["loose.ne"] if isinstance(either, MySql) else [])}
+    assert not_carried == {"g.jv", "g.s2", *(["loose.ne"] if isinstance(either, MySql) else [])}
     with target:
         rows = target.execute("SELECT id,act,s,jv,s2,lab,cc,two FROM g ORDER BY id").fetchall()
         assert rows == [
@@ -124,17 +124,21 @@ def test_rules_defaults_and_values_are_those_of_the_source(either: MariaDb, pg15
         target.execute("INSERT INTO dflt(id) VALUES (9)")
         either.sql("INSERT INTO dflt(id) VALUES (9)", fresh)
         columns = ["a", "b", "hex(d)", "hex(e)", "hex(f)", "hex(h)", "i", "j", "k"]
-        here = [*("a", "b"), *(f"upper(encode({c},'hex'))" for c in "defh"), "i::text", "array_to_string(j,',')", "k"]
-        there = checker.mariadb(either.socket, fresh, "dflt", columns)
-        assert checker.difference(there, checker.postgresql(target, "dflt", here)) == ""
-        made = dict(
+        target_columns = [*("a", "b"), *(f"upper(encode({c},'hex'))" for c in "defh"), "i::text", "array_to_string(j,',')", "k"]
+        source_rows = checker.mariadb(either.socket, fresh, "dflt", columns)
+        assert checker.difference(source_rows, checker.postgresql(target, "dflt", target_columns)) == ""
+        index_definitions = dict(
             target.execute(
                 "SELECT indexname,split_part(indexdef,' USING ',2) FROM pg_indexes WHERE tablename IN ('pre','pk')"
             ).fetchall()
         )
-        assert made["pre_k"] == made["pre_u_whole"] == "btree (k)"
-        assert (made["pre_t"], made["pre_b"], made["pk_pkey"]) == ("hash (t)", "btree (b)", "btree (host, arg)")
-        assert made["pk_primary"].endswith('"left"((arg)::text, 187))')
+        assert index_definitions["pre_k"] == index_definitions["pre_u_whole"] == "btree (k)"
+        assert (index_definitions["pre_t"], index_definitions["pre_b"], index_definitions["pk_pkey"]) == (
+            "hash (t)",
+            "btree (b)",
+            "btree (host, arg)",
+        )
+        assert index_definitions["pk_primary"].endswith('"left"((arg)::text, 187))')
         target.execute("SET enable_seqscan=off")
         assert "Index" in str(target.execute("EXPLAIN SELECT 1 FROM pre WHERE t='x'").fetchall())
         target.execute("SET enable_seqscan=on")
@@ -151,10 +155,10 @@ def test_rules_defaults_and_values_are_those_of_the_source(either: MariaDb, pg15
 
 
 def test_random_doubles_arrive_to_the_last_bit(either: MariaDb, pg15: PostgreSql, fresh: str) -> None:
-    chosen = random.Random(7)
-    values = [struct.unpack("d", chosen.randbytes(8))[0] for _ in range(3000)]
+    generator = random.Random(7)
+    values = [struct.unpack("d", generator.randbytes(8))[0] for _ in range(3000)]
     values = [v for v in values if math.isfinite(v)] + [
-        chosen.uniform(-1, 1) * 10 ** chosen.randint(-30, 30) for _ in range(3000)
+        generator.uniform(-1, 1) * 10 ** generator.randint(-30, 30) for _ in range(3000)
     ]
     rows = ",".join(
         f"({n},{v!r},{struct.unpack('f', struct.pack('f', max(-3e38, min(v, 3e38))))[0]!r})" for n, v in enumerate(values)
@@ -177,11 +181,11 @@ CREATE TABLE Caps (id INT PRIMARY KEY, hidden INT INVISIBLE); INSERT INTO Caps V
 
 def test_tables_that_differ_only_in_case_keep_their_names(either: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     plan, target = _migrated(either, pg15, fresh, _NAMES)
-    told = {
+    names_of_risks = {
         r.affected.removeprefix(f"{fresh}."): r.severity.value for r in plan.risks if r.kind in {"Renamed", "InvisibleColumn"}
     }
     long = "a_table_whose_name_has_sixty_four_characters_and_one_is_too_many"
-    assert told == {
+    assert names_of_risks == {
         "Item": "high",
         "ITEM": "high",
         "Caps.hidden": "medium",
@@ -248,9 +252,9 @@ def test_keys_without_overlaps_are_said_and_other_forms_once_a_type(maria: Maria
         "INSERT INTO ap VALUES (1,'2024-01-01','2024-02-01')",
     )
     target.close()
-    told = {
+    severities = {
         (r.affected.removeprefix(f"{fresh}."), r.severity.value) for r in plan.risks if r.kind in {"TableFeature", "OtherForm"}
     }
-    assert told == {("ap.own", "high"), ("pk.PRIMARY", "high"), ("boolean", "low"), ("text[]", "low")}
+    assert severities == {("ap.own", "high"), ("pk.PRIMARY", "high"), ("boolean", "low"), ("text[]", "low")}
     (truths,) = (r for r in plan.risks if r.affected == "boolean")
     assert f"2 columns become boolean: {fresh}.f.a, {fresh}.f.b;" in truths.description

@@ -91,8 +91,8 @@ def test_what_arrives_is_what_the_expressions_give(
     assert any("for example xxxx9@x.xx" in reason for reason in reasons)
     assert move.run().rows == _ROWS
     with pg15.connect(fresh) as target:
-        found = target.execute(b"SELECT id,first,cents::float8,born,mail,last FROM person ORDER BY id").fetchall()
-    for row, (number, first, last, cents, born, mail) in zip(found, _rows(), strict=True):
+        rows = target.execute(b"SELECT id,first,cents::float8,born,mail,last FROM person ORDER BY id").fetchall()
+    for row, (number, first, last, cents, born, mail) in zip(rows, _rows(), strict=True):
         raised = (c.upper() if kind != "sqlite" or c.isascii() else c for c in str(first))  # SQLite knows ASCII only
         upper = "".join(raised)
         assert row == (number, f"{upper} {last}", float(str(cents)) / 100, born or None, mail.lower() if mail else None, last)
@@ -114,7 +114,7 @@ def test_rows_that_change_meanwhile_arrive_as_the_expression_gives_them(maria: M
 
 
 @pytest.mark.parametrize(
-    ("kind", "expression", "told"),
+    ("kind", "expression", "words"),
     [
         ("mariadb", "nosuch(cents)", "it calls NOSUCH"),
         ("mariadb", "regexp_replace(first, '(', '')", "(1139)"),
@@ -127,13 +127,13 @@ def test_rows_that_change_meanwhile_arrive_as_the_expression_gives_them(maria: M
     ],
 )
 def test_what_the_source_refuses_stops_the_plan_by_name(
-    maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path, kind: str, expression: str, told: str
+    maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path, kind: str, expression: str, words: str
 ) -> None:
     options = Options(decisions=_decided(cents=expression))
     move = run.Move(_source(kind, fresh, maria, pg15, tmp_path), run.postgresql(pg15, pg15.database(fresh)), options)
     (blocker,) = move.plan().blockers
     assert (blocker.kind, blocker.affected.endswith("person.cents")) == ("Override", True)
-    assert told in blocker.description
+    assert words in blocker.description
 
 
 @pytest.mark.parametrize(
@@ -311,22 +311,22 @@ def test_an_expression_means_the_same_after_it_was_written_anew(
     reader, dialect = source_of(source).reader(), engine_of(source.engine).dialect
     problems = []
     for text in _SAME[kind]:
-        written, told = accepted(text, source.engine, table)
-        if told:
+        rendered, refusal = accepted(text, source.engine, table)
+        if refusal:
             assert text.startswith(_TOO_CLEVER)
             continue
-        one, other = (
-            reader.rows(f"SELECT {e} FROM {dialect.table_name(table)} WHERE id < 200 ORDER BY id") for e in (text, written)
+        first_rows, other = (
+            reader.rows(f"SELECT {e} FROM {dialect.table_name(table)} WHERE id < 200 ORDER BY id") for e in (text, rendered)
         )
-        if one != other:
-            problems.append((text, written))
+        if first_rows != other:
+            problems.append((text, rendered))
     reader.close()
     assert problems == []
 
 
 def _evil(server: PostgreSql, name: str) -> Endpoint:
-    with server.connect(server.database(name)) as there:
-        there.execute(
+    with server.connect(server.database(name)) as actual_source:
+        actual_source.execute(
             b"CREATE SEQUENCE s; CREATE TABLE person (id int PRIMARY KEY, note text); INSERT INTO person VALUES (1,'4111111111111111');"
             b"CREATE FUNCTION wipe(int) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''s''); RETURN ''x''; END';"
             b"CREATE FUNCTION pg_catalog_like() RETURNS text LANGUAGE sql AS 'SELECT wipe(1)'"
@@ -335,7 +335,7 @@ def _evil(server: PostgreSql, name: str) -> Endpoint:
 
 
 @pytest.mark.parametrize(
-    ("expression", "told"),
+    ("expression", "words"),
     [
         ("note || wipe(id)", "it calls WIPE"),
         ("note || public.wipe(id)", "it calls PUBLIC.WIPE"),
@@ -348,16 +348,16 @@ def _evil(server: PostgreSql, name: str) -> Endpoint:
     ],
 )
 def test_planning_an_expression_changes_nothing_and_tells_no_value(
-    pg15: PostgreSql, fresh: str, expression: str, told: str
+    pg15: PostgreSql, fresh: str, expression: str, words: str
 ) -> None:
     options = Options(decisions=_decided(note=expression))
     plan = run.Move(_evil(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh)), options).plan()
     (blocker,) = plan.blockers
-    assert told in blocker.description
+    assert words in blocker.description
     assert "4111" not in str(plan.risks)
     assert "DE89" not in str(plan.risks)
-    with pg15.connect(f"{fresh}s") as there:
-        assert there.execute(b"SELECT is_called FROM s").fetchone() == (False,)
+    with pg15.connect(f"{fresh}s") as actual_source:
+        assert actual_source.execute(b"SELECT is_called FROM s").fetchone() == (False,)
 
 
 def test_a_trial_only_reads_and_has_a_limit_of_time(maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:

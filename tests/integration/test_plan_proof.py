@@ -30,12 +30,12 @@ create unique index odd on notes(printf('%d',id));
 """
 
 
-def _told(plan: Plan) -> dict[str, list[tuple[str, str]]]:
+def _risks_by_object(plan: Plan) -> dict[str, list[tuple[str, str]]]:
     """What the plan says of each object, by its name."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    kinds_of: dict[str, list[tuple[str, str]]] = {}
     for risk in plan.risks:
-        found.setdefault(risk.affected, []).append((risk.severity.value, risk.kind))
-    return found
+        kinds_of.setdefault(risk.affected, []).append((risk.severity.value, risk.kind))
+    return kinds_of
 
 
 def _move(pg: PostgreSql, database: str, path: Path, sql: str) -> run.Move:
@@ -47,13 +47,13 @@ def _move(pg: PostgreSql, database: str, path: Path, sql: str) -> run.Move:
 def test_each_loss_is_told_once_and_takes_nothing_else_with_it(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
     move = _move(pg15, fresh, tmp_path / "s.db", _SQLITE)
     plan = move.plan()
-    told = _told(plan)
-    assert told["notes.y"] == [("high", "GeneratedColumn")], "the only one that the target cannot compute"
-    assert told["lost"] == [("high", "NotCarried")]
-    assert told["over_lost"] == [("high", "NotCarried")]
+    kinds_of = _risks_by_object(plan)
+    assert kinds_of["notes.y"] == [("high", "GeneratedColumn")], "the only one that the target cannot compute"
+    assert kinds_of["lost"] == [("high", "NotCarried")]
+    assert kinds_of["over_lost"] == [("high", "NotCarried")]
     assert "it reads the view lost" in next(r.description for r in plan.risks if r.affected == "over_lost")
-    assert told["notes.n"] == [("medium", "NotCarried")], "a default that fails whenever it is evaluated"
-    assert {name: kinds for name, kinds in told.items() if len(kinds) > 1} == {}
+    assert kinds_of["notes.n"] == [("medium", "NotCarried")], "a default that fails whenever it is evaluated"
+    assert {name: kinds for name, kinds in kinds_of.items() if len(kinds) > 1} == {}
     assert move.run().rows == 2
     with pg15.connect(fresh) as target:
         target.execute(b"INSERT INTO notes(id,t) VALUES (9,'Axe')")
@@ -66,8 +66,10 @@ def test_a_comparison_that_the_target_rejects_is_a_blocker(
     pg15: PostgreSql, fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     monkeypatch.setattr(dialect, "_FIELDS", 2000)
-    named = ",".join(f"c{n} int" for n in range(columns - 1))
-    move = _move(pg15, fresh, tmp_path / "w.db", f"create table wide(id integer primary key,{named}); create table ok(id int);")
+    column_list = ",".join(f"c{n} int" for n in range(columns - 1))
+    move = _move(
+        pg15, fresh, tmp_path / "w.db", f"create table wide(id integer primary key,{column_list}); create table ok(id int);"
+    )
     blockers = [(r.kind, r.affected) for r in move.plan().blockers]
     assert blockers == ([("DryRun", "wide")] if columns > 99 else [])
 
@@ -77,8 +79,8 @@ def test_a_query_that_the_source_rejects_is_a_blocker(pg15: PostgreSql, fresh: s
     with sqlite3.connect(tmp_path / "g.db") as file:  # a function that only the application has
         file.create_function("mine", 1, lambda x: x, deterministic=True)
         file.execute("create table v(id integer primary key, a int, b int as (mine(a)))")
-    told = _told(move.plan())
-    assert told["v"][0][0] == "blocker", told
+    kinds_of = _risks_by_object(move.plan())
+    assert kinds_of["v"][0][0] == "blocker", kinds_of
 
 
 def test_the_time_limit_of_a_row_is_none_of_the_catalog_queries(
@@ -146,13 +148,13 @@ def test_tables_of_the_target_that_are_in_use_are_locked_only_while_keys_are_tri
             b"CREATE TABLE notes (id int PRIMARY KEY, setting int CONSTRAINT to_settings REFERENCES settings, word text);"
             b"COMMENT ON CONSTRAINT to_settings ON notes IS 'said'"
         )
-    held: list[tuple[str, list[str]]] = []
+    locks: list[tuple[str, list[str]]] = []
 
     def watched(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             with pg15.connect(fresh) as other:
                 query = b"SELECT mode FROM pg_locks WHERE relation IN ('settings'::regclass,'users'::regclass) AND mode<>'AccessShareLock'"
-                held.append((name or str(arguments[-1]), [mode for (mode,) in other.execute(query).fetchall()]))
+                locks.append((name or str(arguments[-1]), [mode for (mode,) in other.execute(query).fetchall()]))
             return function(*arguments)
 
         return call
@@ -163,8 +165,8 @@ def test_tables_of_the_target_that_are_in_use_are_locked_only_while_keys_are_tri
     plan = replace(move, options=Options(on_existing=OnExisting.FILL)).plan()
     assert plan.blockers == ()
     assert {s.kind for s in plan.statements} >= {"foreign key", "view"}
-    assert [name for name, _ in held if name in {"rows", "views"}] == ["rows", "views"]
-    assert [(name, modes) for name, modes in held if modes] == []
+    assert [name for name, _ in locks if name in {"rows", "views"}] == ["rows", "views"]
+    assert [(name, modes) for name, modes in locks if modes] == []
 
 
 def test_one_row_of_every_kind_is_stored_without_a_false_blocker(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:

@@ -20,8 +20,8 @@ _ROLES = ("t_owner", "t_reader", "t_stranger")
 
 def _role(server: PostgreSql, *roles: str) -> None:
     with server.connect() as connection:
-        known = {r[0] for r in connection.execute("SELECT rolname FROM pg_roles").fetchall()}
-        for role in set(roles) - known:
+        existing_roles = {r[0] for r in connection.execute("SELECT rolname FROM pg_roles").fetchall()}
+        for role in set(roles) - existing_roles:
             connection.execute(f"CREATE ROLE {role} LOGIN".encode())
 
 
@@ -40,16 +40,16 @@ def _statements(dump: str) -> set[str]:
     return {" ".join(s.split()) for s in re.split(r";\n", re.sub(r"(?m)^(--|SET|\\).*$", "", dump))}
 
 
-def _told(plan: Plan) -> str:
+def _risk_text(plan: Plan) -> str:
     return "\n".join(f"{r.severity.value} {r.kind} {r.affected}: {r.description} {r.mitigation}" for r in plan.risks)
 
 
 @pytest.fixture(params=["pg15", "pg18"])
 def server(request: pytest.FixtureRequest) -> Iterator[PostgreSql]:
     """The oldest and the newest server."""
-    made = request.getfixturevalue(request.param)
-    assert isinstance(made, PostgreSql)
-    return made
+    postgresql_server = request.getfixturevalue(request.param)
+    assert isinstance(postgresql_server, PostgreSql)
+    return postgresql_server
 
 
 def test_every_class_of_the_catalog_is_accounted_for(server: PostgreSql) -> None:
@@ -70,7 +70,7 @@ def test_objects_arrive_with_owners_rights_settings_and_comments(server: Postgre
     _filled(server, f"{fresh}s", script)
     move = _move(server, server, server.database(fresh))
     plan = move.plan()
-    assert not [r for r in plan.risks if r.severity not in {Severity.LOW, Severity.INFO}], _told(plan)
+    assert not [r for r in plan.risks if r.severity not in {Severity.LOW, Severity.INFO}], _risk_text(plan)
     move.run()
     before, after = (_statements(server.dump(name)) for name in (f"{fresh}s", fresh))
     assert not [s for s in before ^ after if "setval" not in s]
@@ -85,15 +85,17 @@ def test_what_is_not_migrated_is_named(server: PostgreSql, fresh: str) -> None:
         for statement in script.split(";\n"):  # CREATE SUBSCRIPTION wants no transaction block
             connection.execute(statement.encode())
     move = _move(server, server, server.database(fresh))
-    plan, told = move.plan(), _told(move.plan())
+    plan, risk_text = move.plan(), _risk_text(move.plan())
     move.run()
     with server.connect(f"{fresh}s") as source, server.connect(fresh) as target:
-        there, here = ({(kind, name) for kind, name in c.execute(_OBJECTS.encode()).fetchall()} for c in (source, target))
+        source_objects, target_objects = (
+            {(kind, name) for kind, name in c.execute(_OBJECTS.encode()).fetchall()} for c in (source, target)
+        )
         source.execute("ALTER SUBSCRIPTION follower DISABLE; DROP SUBSCRIPTION follower")
-    missing = {(kind, name) for kind, name in there - here if kind not in {"default value", "view column"}}
+    missing = {(kind, name) for kind, name in source_objects - target_objects if kind not in {"default value", "view column"}}
     assert len({kind for kind, _ in missing}) > 10
-    bare = {(kind, name.replace("public.", "").split(" on ")[0].split(" in publication ")[-1]) for kind, name in missing}
-    assert not {(kind, name) for kind, name in bare if not _named(name, told.replace("public.", ""))}, told
+    missing_names = {(kind, name.replace("public.", "").split(" on ")[0].split(" in publication ")[-1]) for kind, name in missing}
+    assert not {(kind, name) for kind, name in missing_names if not _is_named(name, risk_text.replace("public.", ""))}, risk_text
     for words in (
         "pg_largeobject",
         "t.blob",
@@ -105,7 +107,7 @@ def test_what_is_not_migrated_is_named(server: PostgreSql, fresh: str) -> None:
         "elsewhere",
         "everything",
     ):
-        assert words in told, words
+        assert words in risk_text, words
     assert {r.severity for r in plan.risks if r.kind == "LargeObject"} == {Severity.HIGH}
     extensions = {
         (r.severity, r.affected, r.description.rpartition(": ")[2])
@@ -118,9 +120,9 @@ def test_what_is_not_migrated_is_named(server: PostgreSql, fresh: str) -> None:
     }
 
 
-def _named(name: str, told: str) -> bool:
+def _is_named(name: str, risk_text: str) -> bool:
     """Whether a risk has the name, or that of the object of which it is a part."""
-    return any(part and part in told for part in {name, re.sub(r"^\((.*) AS .*$", r"\1", name), re.split(r"[ (]", name)[-1]})
+    return any(part and part in risk_text for part in {name, re.sub(r"^\((.*) AS .*$", r"\1", name), re.split(r"[ (]", name)[-1]})
 
 
 # Whatever depends on the schema or on what is in it, by the server's own names; and what no schema has.
@@ -149,11 +151,11 @@ def test_roles_that_the_target_lacks_are_named_and_a_guarded_function_stays_guar
         target.execute("GRANT CREATE ON SCHEMA public TO t_member")
     move = _move(pg15, pg18, fresh, "t_mover")
     plan = move.plan()
-    told = _told(plan)
-    assert "medium Grant t_gone: the target has no role t_gone: 1 grant is not migrated" in told
-    assert "high SecurityDefiner t_gone: 1 object belongs to t_gone on the source and to t_mover on the target" in told
-    assert "medium Owner t_gone" in told
-    assert "CREATE ROLE" in told
+    risk_text = _risk_text(plan)
+    assert "medium Grant t_gone: the target has no role t_gone: 1 grant is not migrated" in risk_text
+    assert "high SecurityDefiner t_gone: 1 object belongs to t_gone on the source and to t_mover on the target" in risk_text
+    assert "medium Owner t_gone" in risk_text
+    assert "CREATE ROLE" in risk_text
     move.run()
     with pg18.connect(fresh) as target:
         query = "SELECT has_function_privilege(%s,'guarded()','EXECUTE'),has_table_privilege(%s,'a','SELECT')"

@@ -57,16 +57,16 @@ _TWO = """
 def test_schemas_that_become_one_ask_and_name_the_functions_that_name_them(pg15: PostgreSql, fresh: str) -> None:
     plan = _plan(pg15, fresh, _TWO, "a", "b")
     assert _risks(plan) == {("high", "SchemasMerged", "a, b"), ("high", "SchemaName", "a")}
-    named = next(r for r in plan.risks if r.kind == "SchemaName")
-    assert named.description.startswith("function f, function trg, view quoting name schema a in a text")
+    risk = next(r for r in plan.risks if r.kind == "SchemaName")
+    assert risk.description.startswith("function f, function trg, view quoting name schema a in a text")
 
 
 def test_a_schema_that_keeps_its_name_asks_nothing(pg15: PostgreSql, fresh: str) -> None:
-    one = "CREATE SCHEMA a; CREATE TABLE a.t (id integer PRIMARY KEY);" + _TWO.split(";")[4].replace("b.f", "a.f").replace(
-        " b;", ""
-    )
-    assert _risks(_plan(pg15, fresh, one, "a", target="a")) == set()
-    assert _risks(_plan(pg15, fresh, one, "a")) == {("high", "SchemaName", "a")}
+    schema_text = "CREATE SCHEMA a; CREATE TABLE a.t (id integer PRIMARY KEY);" + _TWO.split(";")[4].replace(
+        "b.f", "a.f"
+    ).replace(" b;", "")
+    assert _risks(_plan(pg15, fresh, schema_text, "a", target="a")) == set()
+    assert _risks(_plan(pg15, fresh, schema_text, "a")) == {("high", "SchemaName", "a")}
 
 
 def test_names_that_two_schemas_have_block(pg15: PostgreSql, fresh: str) -> None:
@@ -120,8 +120,8 @@ def test_extensions_that_are_needed_are_created(pg15: PostgreSql, fresh: str) ->
     run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh)).run()
     with pg15.connect(fresh) as target:
         query = "SELECT extname::text,extnamespace::regnamespace::text FROM pg_extension WHERE extname<>'plpgsql'"
-        there = dict(target.execute(query).fetchall())
-        assert there == {"citext": "ext", "pg_trgm": "ext", "unaccent": "ext", "btree_gist": "public", "hstore": "public"}
+        schemas_of = dict(target.execute(query).fetchall())
+        assert schemas_of == {"citext": "ext", "pg_trgm": "ext", "unaccent": "ext", "btree_gist": "public", "hstore": "public"}
         target.execute("DROP TABLE t; DROP FUNCTION plain(text); ALTER EXTENSION citext SET SCHEMA public")
     move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh))
     plan = replace(move, options=replace(move.options, rerun_token="2")).plan()  # noqa: S106  no secret
@@ -153,8 +153,8 @@ _EXISTING = """
 
 def _statements(dump: str) -> set[str]:
     """The statements of a dump without its rows."""
-    bare = re.sub(r"(?ms)^COPY .*?^\\\.$", "", dump)
-    return {" ".join(s.split()) for s in re.split(r";\n", re.sub(r"(?m)^(--|SET|\\).*$", "", bare))}
+    without_data = re.sub(r"(?ms)^COPY .*?^\\\.$", "", dump)
+    return {" ".join(s.split()) for s in re.split(r";\n", re.sub(r"(?m)^(--|SET|\\).*$", "", without_data))}
 
 
 @dataclass
@@ -175,8 +175,8 @@ class _Preserved:
 @pytest.fixture(scope="module")
 def preserved(pg15: PostgreSql) -> _Preserved:
     with pg15.connect() as connection:
-        known = {r[0] for r in connection.execute("SELECT rolname FROM pg_roles").fetchall()}
-        for role in {"t_owner", "t_reader"} - known:
+        existing_roles = {r[0] for r in connection.execute("SELECT rolname FROM pg_roles").fetchall()}
+        for role in {"t_owner", "t_reader"} - existing_roles:
             connection.execute(f"CREATE ROLE {role} LOGIN".encode())
     script = (Path(__file__).parent / "fixtures" / "postgresql_schemas.sql").read_text()
     for name, sql in (("aparts", script), ("apart", _EXISTING)):
@@ -206,12 +206,12 @@ def test_the_plan_of_schemas_that_keep_their_names_says_what_differs(preserved: 
 
 def test_schemas_that_keep_their_names_arrive_as_they_were(preserved: _Preserved) -> None:
     before, after = (_statements(preserved.server.dump(name)) for name in ("aparts", "apart"))
-    told = {  # what the plan says of a schema that the target had
+    announced = {  # what the plan says of a schema that the target had
         "COMMENT ON SCHEMA core IS 'the core'",
         "GRANT USAGE ON SCHEMA core TO t_reader",
     }
-    lost = {s for s in before - after if not s.startswith('CREATE TABLE "Sales".base (')}
-    assert lost == told
+    missing = {s for s in before - after if not s.startswith('CREATE TABLE "Sales".base (')}
+    assert missing == announced
     new = {s for s in after - before if " other" not in s and " core.keep " not in s}
     assert {s.split(" (")[0] for s in new} == {'CREATE TABLE "Sales".base'}, new
     with preserved.server.connect("aparts") as source, preserved.server.connect("apart") as target:

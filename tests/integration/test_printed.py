@@ -30,10 +30,13 @@ def environment(maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path) ->
 def test_the_readme_without_a_cluster(environment: dict[str, str], pg15: PostgreSql, fresh: str) -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     example = (REPOSITORY / "examples" / "shop-from-mariadb" / "README.md").read_text(encoding="utf-8")
-    before, first = pg15.dump(fresh), [one for one in commands(example) if "landfall" not in one.command.split("#")[0].split()]
+    before, first = (
+        pg15.dump(fresh),
+        [command for command in commands(example) if "landfall" not in command.command.split("#")[0].split()],
+    )
     assert len(first) == 4, "a database, what is in it, and two addresses"
     printed = [*first, *commands(section(readme, "Without a cluster"))]
-    shown = {one.command.split("#")[0].strip(): typed(one, REPOSITORY, environment) for one in printed}
-    assert "verification: equal" in shown["landfall run examples/shop-from-mariadb"]
+    outputs = {command.command.split("#")[0].strip(): typed(command, REPOSITORY, environment) for command in printed}
+    assert "verification: equal" in outputs["landfall run examples/shop-from-mariadb"]
     assert pg15.dump(fresh) == before
-    assert "landfall_undone" in shown["landfall gc --all examples/shop-from-mariadb"]
+    assert "landfall_undone" in outputs["landfall gc --all examples/shop-from-mariadb"]

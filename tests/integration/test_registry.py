@@ -55,10 +55,10 @@ def push(
 
     async def work() -> Pushed:
         async with outgoing.client() as client:
-            there = Registry(client, registry.host, insecure=True, identity=identity)
-            target = Target(there, "store/shop", there, Reference(registry.host, "base/node", "22"))
-            known: Packed | None = await known_dependencies(there, "store/shop", key)
-            return await pushed(app, _PLAN, target, scratch, known, key, "commit-1", {})
+            client_registry = Registry(client, registry.host, insecure=True, identity=identity)
+            target = Target(client_registry, "store/shop", client_registry, Reference(registry.host, "base/node", "22"))
+            dependencies: Packed | None = await known_dependencies(client_registry, "store/shop", key)
+            return await pushed(app, _PLAN, target, scratch, dependencies, key, "commit-1", {})
 
     return asyncio.run(work())
 
@@ -81,10 +81,10 @@ def test_an_image_is_pushed_once_and_its_packages_are_remembered(registry: Serve
 
 @pytest.mark.parametrize("identity", [None, ("mover", "wrong")])
 def test_a_registry_that_refuses(registry: Server, app: Path, tmp_path: Path, identity: tuple[str, str] | None) -> None:
-    with pytest.raises(RegistryError) as told:
+    with pytest.raises(RegistryError) as refused:
         push(registry, app, tmp_path, identity=identity)
-    assert "builds.secret" in told.value.advice
-    assert not told.value.retry.by_itself
+    assert "builds.secret" in refused.value.advice
+    assert not refused.value.retry.by_itself
 
 
 def test_a_registry_that_is_full_breaks_off_or_is_away(registry: Server, app: Path, tmp_path: Path) -> None:
@@ -119,8 +119,8 @@ def test_a_link_out_of_the_app_is_not_packed(registry: Server, app: Path, tmp_pa
     ],
 )
 def test_names_of_images(text: str, expected: tuple[str, str, str]) -> None:
-    found = Reference.parse(text)
-    assert (found.host, found.repository, found.version) == expected
+    reference = Reference.parse(text)
+    assert (reference.host, reference.repository, reference.version) == expected
 
 
 def test_credentials_however_they_are_written() -> None:
@@ -157,18 +157,18 @@ def test_a_branch_is_a_commit() -> None:
             ("org/shop", "gone", "", "SourceMissing"),
             ("org/shop", "", "ghp_old", "SourceRefused"),
         ):
-            with pytest.raises(ProviderError) as told:
+            with pytest.raises(ProviderError) as refused:
                 ask(github, repository, ref, token)
-            assert told.value.reason == reason
+            assert refused.value.reason == reason
         github.limited = 1
-        with pytest.raises(ProviderError) as told:
+        with pytest.raises(ProviderError) as refused:
             ask(github, "org/shop")
-        assert told.value.reason == "RateLimited"
-        assert 0 < told.value.after_seconds <= 3
+        assert refused.value.reason == "RateLimited"
+        assert 0 < refused.value.after_seconds <= 3
         github.down = True
-        with pytest.raises(ProviderError) as told:
+        with pytest.raises(ProviderError) as refused:
             ask(github, "org/shop")
-        assert (told.value.reason, told.value.retry.by_itself) == ("SourceUnreachable", True)
+        assert (refused.value.reason, refused.value.retry.by_itself) == ("SourceUnreachable", True)
 
 
 def test_a_tarball_follows_the_redirect_without_its_token(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_tarball_follows_the_redirect_without_its_token(tmp_path: Path) -> Non
         into.mkdir()
         asyncio.run(fetched(tarball(github.url, "org/vault", sha, github.token), tmp_path, into, "apps/web"))
         assert sorted(p.name for p in into.iterdir()) == [".env", "index.html"]
-        assert [held for path, held in github.asked if path.startswith("/codeload")] == [""]
+        assert [token for path, token in github.asked if path.startswith("/codeload")] == [""]
         other = tmp_path / "other"
         other.mkdir()
         for archive, path, error in (

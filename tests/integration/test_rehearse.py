@@ -45,20 +45,20 @@ def test_it_moves_and_compares_everything_and_leaves_nothing(maria: MariaDb, pg1
     source, target = _source(maria, fresh), run.postgresql(pg15, fresh)
     kinds.fill_live(pg15, fresh)
     before = _everything(pg15, fresh)
-    seen: list[Event] = []
+    events: list[Event] = []
 
     def write(event: Event) -> None:  # nobody is locked out, and what is written meanwhile is brought up to date
-        seen.append(event)
+        events.append(event)
         if event.kind == EventKind.STATE and event.text == "indexing":
             maria.sql("UPDATE parent SET title='new' WHERE id%100=0", fresh)
 
     plan = make_plan(source, target, _OPTIONS)
-    done = Rehearsal(source, target, _OPTIONS, write).run("shop", plan)
-    assert (done.rows, done.redone_rows >= 30) == (3500, True)
-    assert list(done.seconds) == ["schema", "copying", "indexing", "comparing"]
-    assert all(seconds > 0 for seconds in done.seconds.values())
-    assert any(e.kind == EventKind.VERDICT and e.text == "equal" for e in seen)
-    assert not any("locked out" in e.text for e in seen)
+    result = Rehearsal(source, target, _OPTIONS, write).run("shop", plan)
+    assert (result.rows, result.redone_rows >= 30) == (3500, True)
+    assert list(result.seconds) == ["schema", "copying", "indexing", "comparing"]
+    assert all(seconds > 0 for seconds in result.seconds.values())
+    assert any(e.kind == EventKind.VERDICT and e.text == "equal" for e in events)
+    assert not any("locked out" in e.text for e in events)
     assert _everything(pg15, fresh) == before
     move = run.Move(source, target, replace(_OPTIONS, fence=False))
     assert move.run().rows == 3500  # the run itself goes on from nothing

@@ -64,10 +64,11 @@ def mariadb_source(maria: MariaDb, pg15: PostgreSql) -> Source:
 
     def differences(database: str) -> list[str]:
         tables = {**kinds.MARIADB, "words": (["word", "meaning", "doc"], ["word", "meaning", "doc::text"])}
-        with pg15.connect(database) as here:
+        with pg15.connect(database) as actual_target:
             return [
                 checker.difference(
-                    checker.mariadb(maria.socket, name, table, left), checker.postgresql(here, kinds.target_name(table), right)
+                    checker.mariadb(maria.socket, name, table, left),
+                    checker.postgresql(actual_target, kinds.target_name(table), right),
                 )
                 for table, (left, right) in tables.items()
             ]
@@ -116,11 +117,11 @@ def mysql_source(mysql: MySql, pg15: PostgreSql) -> Source:
 
     def differences(database: str) -> list[str]:
         spelled = {"doc": "doc::text", "HEX(raw)": "upper(encode(raw,'hex'))", "HEX(spot)": "upper(encode(spot,'hex'))"}
-        with pg15.connect(database) as here:
+        with pg15.connect(database) as actual_target:
             return [
                 checker.difference(
                     checker.mariadb(mysql.socket, name, table, columns),
-                    checker.postgresql(here, table, [spelled.get(c, c) for c in columns]),
+                    checker.postgresql(actual_target, table, [spelled.get(c, c) for c in columns]),
                 )
                 for table, columns in _MYSQL.items()
             ]
@@ -140,10 +141,13 @@ def postgresql_source(pg15: PostgreSql) -> Source:
         )
 
     def differences(database: str) -> list[str]:
-        with pg15.connect(name) as there, pg15.connect(database) as here:
+        with pg15.connect(name) as source_database, pg15.connect(database) as actual_target:
             return [
                 checker.difference(
-                    *(Counter(c.execute(f"SELECT t::text FROM {table} t".encode()).fetchall()) for c in (there, here))
+                    *(
+                        Counter(c.execute(f"SELECT t::text FROM {table} t".encode()).fetchall())
+                        for c in (source_database, actual_target)
+                    )
                 )
                 for table in (*kinds.POSTGRESQL, "words")
             ]
@@ -168,9 +172,9 @@ def sqlite_source(pg15: PostgreSql, tmp_path_factory: pytest.TempPathFactory) ->
 
     def differences(database: str) -> list[str]:
         tables = {**kinds.SQLITE, "words": (["word", "meaning", "doc"], ["word", "meaning", "doc::text"])}
-        with pg15.connect(database) as here:
+        with pg15.connect(database) as actual_target:
             return [
-                checker.difference(checker.sqlite(str(path), table, left), checker.postgresql(here, table, right))
+                checker.difference(checker.sqlite(str(path), table, left), checker.postgresql(actual_target, table, right))
                 for table, (left, right) in tables.items()
             ]
 
@@ -187,9 +191,9 @@ def sqlite_source(pg15: PostgreSql, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(params=["mariadb", "postgresql", "sqlite"])
 def source(request: pytest.FixtureRequest) -> Source:
     """Each source in turn."""
-    found = request.getfixturevalue(f"{request.param}_source")
-    assert isinstance(found, Source)
-    return found
+    value = request.getfixturevalue(f"{request.param}_source")
+    assert isinstance(value, Source)
+    return value
 
 
 @dataclass
@@ -226,8 +230,8 @@ class Begun:
         """Whether half of the chunks of all tables are copied."""
         if self.state() != "copying":
             return False
-        done, all_of_them = self.rows("SELECT count(*) FILTER (WHERE state='done'),count(*) FROM landfall.chunk")[0]
-        return bool(done * 2 >= all_of_them > 0)
+        done_chunks, all_of_them = self.rows("SELECT count(*) FILTER (WHERE state='done'),count(*) FROM landfall.chunk")[0]
+        return bool(done_chunks * 2 >= all_of_them > 0)
 
     def chunks(self, state: str) -> list[tuple[Any, ...]]:
         """The chunks in a state (`todo`, `done`): table, number, range, rows, bytes and the transaction that copied it."""
@@ -247,8 +251,8 @@ class Begun:
     def rolled_back(self) -> None:
         """Roll back with this version."""
         process = Forked("rollback", "--takeover-after", "1", str(self.path))
-        told = process.communicate(_PATIENCE)
-        assert process.returncode == 0, told
+        output = process.communicate(_PATIENCE)
+        assert process.returncode == 0, output
 
 
 @pytest.fixture
@@ -287,12 +291,12 @@ def test_a_copy_that_0_1_began_is_completed(name: str, request: pytest.FixtureRe
     run = begin(source, _ROWS_PER_SECOND)
     run.until(run.half_copied)
     run.kill()
-    copied, left = run.chunks("done"), run.chunks("todo")
+    copied, remaining = run.chunks("done"), run.chunks("todo")
     assert copied
-    assert left
+    assert remaining
 
     attempt = run.resumed()
-    assert len(attempt.chunks("begun")) == len(left)
+    assert len(attempt.chunks("begun")) == len(remaining)
     assert [chunk for chunk in run.chunks("done") if chunk in copied] == copied
     _is_right(run, source, attempt, run.before)
 

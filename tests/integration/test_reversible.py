@@ -32,8 +32,8 @@ def _source(maria: MariaDb, name: str) -> None:
 
 
 def _move(maria: MariaDb, server: PostgreSql, name: str, **options: object) -> run.Move:
-    chosen = replace(Options(batch_rows=100, parallelism=2, takeover_seconds=0), **options)
-    return run.Move(run.mariadb(maria, name), run.postgresql(server, name), chosen)
+    all_options = replace(Options(batch_rows=100, parallelism=2, takeover_seconds=0), **options)
+    return run.Move(run.mariadb(maria, name), run.postgresql(server, name), all_options)
 
 
 def _back(move: run.Move, *, discard: bool = False) -> State:

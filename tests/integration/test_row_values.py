@@ -51,8 +51,8 @@ def _copied(wire: Wire) -> None:
 
 
 def test_postgresql_refuses_without_values(pg15: PostgreSql, fresh: str) -> None:
-    with pg15.connect(pg15.database(fresh)) as there:
-        there.execute(_ROWS.encode())
+    with pg15.connect(pg15.database(fresh)) as actual_source:
+        actual_source.execute(_ROWS.encode())
     endpoint = run.postgresql(pg15, fresh)
     control, wire = Control(endpoint, "target"), Wire(endpoint, "target")
     for sql in _REFUSED:
@@ -90,32 +90,32 @@ def test_mysql_and_mariadb_refuse_without_values(either: MariaDb, fresh: str) ->
     session = MySqlSession(run.mariadb(either, either.database(fresh)))
     for sql in _MYSQL_ROWS:
         session.rows(sql)
-    said: list[str] = []
+    texts: list[str] = []
     for sql in _MYSQL_REFUSED:
         try:
             session.rows(sql)
         except EngineError as error:
-            said.extend(row_markers.chain(error))
-    assert len(said) >= 5, "either server accepts some of them"
-    assert row_markers.rows_in(said) == []
+            texts.extend(row_markers.chain(error))
+    assert len(texts) >= 5, "either server accepts some of them"
+    assert row_markers.rows_in(texts) == []
     session.close()
 
 
 def test_a_migration_tells_no_row(pg15: PostgreSql, fresh: str) -> None:
     """An expression that fails on some rows, in the plan; then rows that the target refuses, in the run."""
-    with pg15.connect(pg15.database(f"{fresh}s")) as there:
-        there.execute(_ROWS.encode())
+    with pg15.connect(pg15.database(f"{fresh}s")) as connection:
+        connection.execute(_ROWS.encode())
     source, target = run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh))
     wrong = ColumnDecision("public", "cards", "number", "Override", "number::int")
     move = run.Move(source, target, Options(decisions=(wrong,)))
     assert "22003" in " ".join(r.description for r in move.plan().risks)
 
     def in_the_way() -> None:
-        with pg15.connect(fresh) as there:
-            (stage,) = there.execute(
+        with pg15.connect(fresh) as connection:
+            (stage,) = connection.execute(
                 b"SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname='cards'"
             ).fetchone() or ("",)
-            there.execute(f"ALTER TABLE {stage}.cards ADD CHECK (iban='')".encode())
+            connection.execute(f"ALTER TABLE {stage}.cards ADD CHECK (iban='')".encode())
 
     with pytest.raises(EngineError, match="a row violates a check"):
         run.Move(source, target, at={"copying": in_the_way}).run()

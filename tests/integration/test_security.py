@@ -30,8 +30,8 @@ CREATE FUNCTION public.length({0}) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
 
 
 def _trapped(server: PostgreSql, database: str) -> bool:
-    with server.connect(database) as there:
-        return there.execute(b"SELECT is_called FROM public.trap").fetchone() == (True,)
+    with server.connect(database) as connection:
+        return connection.execute(b"SELECT is_called FROM public.trap").fetchone() == (True,)
 
 
 def _target(server: PostgreSql, name: str, low: str = "") -> Endpoint:
@@ -40,8 +40,8 @@ def _target(server: PostgreSql, name: str, low: str = "") -> Endpoint:
 
 
 def _source(server: PostgreSql, name: str, text: str) -> Endpoint:
-    with server.connect(server.database(name)) as there:
-        there.execute(text.encode())
+    with server.connect(server.database(name)) as connection:
+        connection.execute(text.encode())
     return run.postgresql(server, name)
 
 
@@ -52,18 +52,18 @@ def _kinds(plan: Plan) -> set[tuple[str, str]]:
 _NOTES = "CREATE TABLE notes (id int PRIMARY KEY, note text, CONSTRAINT told CHECK (length(note) > 0)); INSERT INTO notes VALUES (1,'a')"
 
 
-@pytest.mark.parametrize("where", ["source", "target"])
-def test_a_function_with_the_name_of_the_systems_own_is_not_run(pg15: PostgreSql, fresh: str, where: str) -> None:
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_function_with_the_name_of_the_systems_own_is_not_run(pg15: PostgreSql, fresh: str, side: str) -> None:
     shadow = _SHADOW.format("text")
-    source = _source(pg15, f"{fresh}s", _NOTES + (";" + shadow if where == "source" else ""))
-    move = run.Move(source, _target(pg15, fresh, shadow if where == "target" else ""))
+    source = _source(pg15, f"{fresh}s", _NOTES + (";" + shadow if side == "source" else ""))
+    move = run.Move(source, _target(pg15, fresh, shadow if side == "target" else ""))
     assert ("OpenSchema", "public") in _kinds(move.plan())
     assert move.run().rows == 1
-    with pg15.connect(fresh) as there:
-        there.execute(b"SET search_path=pg_temp")
-        told = there.execute(b"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname='told'").fetchone()
-        there.execute(b"INSERT INTO public.notes VALUES (2,'b')")
-    assert told == ("CHECK ((length(note) > 0))",)
+    with pg15.connect(fresh) as connection:
+        connection.execute(b"SET search_path=pg_temp")
+        constraint = connection.execute(b"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname='told'").fetchone()
+        connection.execute(b"INSERT INTO public.notes VALUES (2,'b')")
+    assert constraint == ("CHECK ((length(note) > 0))",)
     assert not _trapped(pg15, fresh)
 
 
@@ -81,8 +81,8 @@ def test_one_that_appears_while_rows_are_copied_stops_the_run(pg15: PostgreSql, 
     target = _target(pg15, fresh)
 
     def appear() -> None:
-        with pg15.connect(fresh) as there:
-            there.execute(f"SET ROLE low_role; {_SHADOW.format('varchar')}".encode())
+        with pg15.connect(fresh) as connection:
+            connection.execute(f"SET ROLE low_role; {_SHADOW.format('varchar')}".encode())
 
     with pytest.raises(Exception, match=r"public\.length\(character varying\) belongs to low_role"):
         run.Move(source, target, at={"indexing": appear}).run()
@@ -118,8 +118,8 @@ def test_planning_runs_nothing_of_the_source(pg15: PostgreSql, fresh: str) -> No
     plan = move.plan()
     assert not _trapped(pg15, fresh)
     assert not [r for r in plan.risks if r.kind == "NotCarried"]
-    made = {(s.kind, s.name) for s in plan.statements}
-    assert {("materialized view", "mv"), ("view", "v"), ("index", "ti"), ("index", "tj"), ("function", "act")} <= made
+    created = {(s.kind, s.name) for s in plan.statements}
+    assert {("materialized view", "mv"), ("view", "v"), ("index", "ti"), ("index", "tj"), ("function", "act")} <= created
 
 
 def test_code_of_the_source_may_be_left_behind(pg15: PostgreSql, fresh: str) -> None:
@@ -141,41 +141,41 @@ def test_code_of_the_source_may_be_left_behind(pg15: PostgreSql, fresh: str) -> 
     source = _source(pg15, f"{fresh}s", f"{_NOTES}; {code}")
     move = run.Move(source, _target(pg15, fresh), Options(code=SourceCode.LEAVE))
     plan = move.plan()
-    (left,) = (r for r in plan.risks if r.kind == "CodeLeft")
-    assert "1 aggregate, 2 functions, 1 materialized view, 1 rule, 1 trigger of the source are not migrated" in left.description
+    (risk,) = (r for r in plan.risks if r.kind == "CodeLeft")
+    assert "1 aggregate, 2 functions, 1 materialized view, 1 rule, 1 trigger of the source are not migrated" in risk.description
     assert {s.name for s in plan.statements if is_code(s.kind)} == {"plain"}
     assert [(r.kind, r.affected) for r in plan.risks if r.severity is Severity.HIGH] == [("NotCarried", "calling")]
     assert move.run().rows == 1
-    with pg15.connect(fresh) as there:
-        there.execute(b"UPDATE notes SET note='b'")
-        routines = there.execute(b"SELECT count(*) FROM pg_proc WHERE pronamespace='public'::regnamespace").fetchone()
+    with pg15.connect(fresh) as connection:
+        connection.execute(b"UPDATE notes SET note='b'")
+        routines = connection.execute(b"SELECT count(*) FROM pg_proc WHERE pronamespace='public'::regnamespace").fetchone()
     assert routines == (0,)
 
 
 def test_a_credential_that_may_do_everything_is_named(pg15: PostgreSql, fresh: str) -> None:
     source = _source(pg15, f"{fresh}s", _NOTES)
-    (found,) = (r for r in run.Move(source, _target(pg15, fresh)).plan().risks if r.kind == "Superuser")
-    assert (found.severity, "a superuser" in found.description) == (Severity.LOW, True)
-    with pg15.connect(fresh) as there:
-        there.execute(
+    (risk,) = (r for r in run.Move(source, _target(pg15, fresh)).plan().risks if r.kind == "Superuser")
+    assert (risk.severity, "a superuser" in risk.description) == (Severity.LOW, True)
+    with pg15.connect(fresh) as connection:
+        connection.execute(
             b"DROP ROLE IF EXISTS plain_role; CREATE ROLE plain_role LOGIN; ALTER SCHEMA public OWNER TO plain_role;"
             b"DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO plain_role', current_database()); END $$"
         )
-    plain = run.Move(source, run.postgresql(pg15, fresh, "plain_role")).plan()
-    assert not [r for r in plain.risks if r.kind == "Superuser"]
+    without_rights = run.Move(source, run.postgresql(pg15, fresh, "plain_role")).plan()
+    assert not [r for r in without_rights.risks if r.kind == "Superuser"]
 
 
 @pytest.mark.parametrize(
-    "there",
+    "ledger_text",
     [
         "CREATE SCHEMA landfall AUTHORIZATION low_role",
         "CREATE SCHEMA landfall; CREATE TABLE landfall.run (id text); ALTER TABLE landfall.run OWNER TO low_role",
     ],
     ids=["schema", "a table in it"],
 )
-def test_a_ledger_of_another_role_is_refused(pg15: PostgreSql, fresh: str, there: str) -> None:
+def test_a_ledger_of_another_role_is_refused(pg15: PostgreSql, fresh: str, ledger_text: str) -> None:
     source = _source(pg15, f"{fresh}s", _NOTES)
-    move = run.Move(source, filling.target(pg15, fresh, f"{_TRAP}; {_LOW} {there}"))
+    move = run.Move(source, filling.target(pg15, fresh, f"{_TRAP}; {_LOW} {ledger_text}"))
     with pytest.raises(TargetInTheWayError, match=r'belongs to low_role, .* ALTER SCHEMA "landfall" OWNER TO postgres'):
         move.run()
     with pg15.connect(fresh) as after:
@@ -197,22 +197,22 @@ def test_a_column_keeps_its_own_name(pg15: PostgreSql, fresh: str, tmp_path: Pat
     )
     move = run.Move(run.sqlite(tmp_path / "r.db"), target, FILL)
     assert [(r.kind, r.affected) for r in move.plan().blockers] == [("NoCounterpart", "link.group_code")]
-    said = ColumnDecision("", "link", "group_code", "Exclude")
-    assert run.Move(move.source, target, replace(FILL, decisions=(said,))).run().rows == 1
-    with pg15.connect(fresh) as there:
-        found = there.execute(b"SELECT other_group_code, other_group_value FROM link").fetchone()
-    assert found == ("other", None)
+    decision = ColumnDecision("", "link", "group_code", "Exclude")
+    assert run.Move(move.source, target, replace(FILL, decisions=(decision,))).run().rows == 1
+    with pg15.connect(fresh) as connection:
+        row = connection.execute(b"SELECT other_group_code, other_group_value FROM link").fetchone()
+    assert row == ("other", None)
 
 
 def test_a_column_that_takes_the_place_of_one_left_out_is_for_a_person(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "r.db") as file:
         file.execute("CREATE TABLE item (id integer PRIMARY KEY, code varchar(40), item_code varchar(40), label text)")
     target = filling.target(pg15, fresh, "CREATE TABLE item (id bigint PRIMARY KEY, code varchar(40), label text)")
-    said = ColumnDecision("", "item", "code", "Exclude")
-    plan = run.Move(run.sqlite(tmp_path / "r.db"), target, replace(FILL, decisions=(said,), auto_approve_percent=0)).plan()
-    found = {c.source: (c.target, c.decision) for c in plan.tables[0].columns}
-    assert found["item_code"] == ("code", Decision.NEEDS_REVIEW)
-    assert found["label"] == ("label", Decision.AUTO)
+    decision = ColumnDecision("", "item", "code", "Exclude")
+    plan = run.Move(run.sqlite(tmp_path / "r.db"), target, replace(FILL, decisions=(decision,), auto_approve_percent=0)).plan()
+    columns = {c.source: (c.target, c.decision) for c in plan.tables[0].columns}
+    assert columns["item_code"] == ("code", Decision.NEEDS_REVIEW)
+    assert columns["label"] == ("label", Decision.AUTO)
 
 
 def test_functions_that_sqlite_does_not_have_reach_no_target(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
@@ -226,9 +226,9 @@ def test_functions_that_sqlite_does_not_have_reach_no_target(pg15: PostgreSql, f
             " CHECK (nextval(''trap'') > 0), CHECK (length(pg_read_file(''/etc/hostname'')) > 0))' WHERE name='t'"
         )
     move = run.Move(run.sqlite(tmp_path / "h.db"), _target(pg15, fresh))
-    told = " ".join(r.description for r in move.plan().risks)
-    assert "it calls NEXTVAL" in told
-    assert "it calls PG_READ_FILE" in told
+    descriptions = " ".join(r.description for r in move.plan().risks)
+    assert "it calls NEXTVAL" in descriptions
+    assert "it calls PG_READ_FILE" in descriptions
     assert not [s.sql for s in move.plan().statements if "nextval" in s.sql.lower() or "pg_read" in s.sql.lower()]
     assert move.run().rows == 1
     assert not _trapped(pg15, fresh)

@@ -30,20 +30,20 @@ class Looking:
         nothing = cast("Any", SimpleNamespace())
         self._hands = Context(cast("Kube", nothing), Reports(), "image", "", lambda: self.now, nothing, self.providers)
 
-    def looks(self, asked: str = "") -> tuple[str, str]:
+    def looks(self, request: str = "") -> tuple[str, str]:
         """The commit and the reason of a problem."""
 
         async def look() -> tuple[Resolved | None, tuple[str, str] | None]:
             status = {"resolved": self.known} if self.known else None
             raw = {"metadata": {"name": "shop", "namespace": "store"}, "spec": self._spec, "status": status}
             try:
-                return await resolved(self._hands, "store", Deployment.model_validate(raw), _FOLLOW, asked)
+                return await resolved(self._hands, "store", Deployment.model_validate(raw), _FOLLOW, request)
             finally:
                 await self.providers.close()
 
-        found, problem = asyncio.run(look())
-        self.known = found
-        return found.commit if found else "", problem[0] if problem else ""
+        resolved_source, problem = asyncio.run(look())
+        self.known = resolved_source
+        return resolved_source.commit if resolved_source else "", problem[0] if problem else ""
 
 
 def test_the_newest_commit_is_looked_up_for_whoever_asks_for_it() -> None:
@@ -60,9 +60,9 @@ def test_the_newest_commit_is_looked_up_for_whoever_asks_for_it() -> None:
             third = github.push("acme/shop", {"a": f"3{follow}"}, "third")
             assert looking.looks() == (second, ""), "what is known holds, for a while or for good"
             assert looking.looks("1") == (third, ""), "and is not what somebody means who asks for the newest"
-            asked = len(github.asked)
+            requests_before = len(github.asked)
             assert looking.looks("1") == (third, "")
-            assert len(github.asked) == asked, "once for each request"
+            assert len(github.asked) == requests_before, "once for each request"
             second = third
 
 
@@ -85,6 +85,6 @@ def test_of_a_commit_s_answer_no_more_is_kept_than_is_read() -> None:
         github.push("acme/shop", {"a": "1" * 1_000_000}, "first")
         looking = Looking(github, follow=True)
         looking.looks()
-        held = looking.providers.github._known  # noqa: SLF001  what it holds
-        assert len(held) == 1
-        assert len(str(held)) < 1000
+        cached = looking.providers.github._known  # noqa: SLF001  what it holds
+        assert len(cached) == 1
+        assert len(str(cached)) < 1000

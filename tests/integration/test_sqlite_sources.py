@@ -25,8 +25,8 @@ def _told(plan: Plan, *kinds: str) -> dict[str, str]:
 
 
 def _columns(plan: Plan, table: str) -> dict[str, tuple[str, str]]:
-    (found,) = [t for t in plan.tables if t.name == table]
-    return {c.source: (c.target_type, c.decision.value) for c in found.columns}
+    (table_plan,) = [t for t in plan.tables if t.name == table]
+    return {c.source: (c.target_type, c.decision.value) for c in table_plan.columns}
 
 
 _OPTIONS = """
@@ -119,32 +119,32 @@ insert into d values
 def test_dates_are_read_by_what_every_value_of_the_column_is(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
     move = _move(pg15, fresh, tmp_path, _DATES)
     plan = move.plan()
-    zoned, asked, sure = "timestamp with time zone", "NeedsReview", "AutoApproved"
+    zoned, needs_review, sure = "timestamp with time zone", "NeedsReview", "AutoApproved"
     assert _columns(plan, "d") == {
         "id": ("bigint", sure),
         "z": (zoned, sure),
         "off": (zoned, sure),
-        "mixed": (zoned, asked),
+        "mixed": (zoned, needs_review),
         "iso": ("timestamp", sure),
         "day": ("date", sure),
         "moment": ("timestamp", sure),
-        "sec": (zoned, asked),
-        "ms": (zoned, asked),
-        "julian": (zoned, asked),
-        "days": ("text", asked),
-        "odd": ("text", asked),
-        "some": ("text", asked),
+        "sec": (zoned, needs_review),
+        "ms": (zoned, needs_review),
+        "julian": (zoned, needs_review),
+        "days": ("text", needs_review),
+        "odd": ("text", needs_review),
+        "some": ("text", needs_review),
         "e": ("text", sure),
-        "none": ("text", asked),
+        "none": ("text", needs_review),
     }
     assert not [c for t in plan.tables for c in t.columns if c.converted], "no value becomes NULL"
     move.run()
     with pg15.connect(fresh) as target:
         target.execute(b"SET TimeZone='UTC'")
-        told = target.execute(
+        result = target.execute(
             b"SELECT z::text,off::text,mixed::text,sec::text,ms::text,julian::text,odd FROM d WHERE id<3 ORDER BY id"
         )
-        assert told.fetchall() == [
+        assert result.fetchall() == [
             ("2024-02-29 12:00:00+00", "2024-02-29 10:00:00+00", "2024-02-29 12:00:00+00", "2024-02-29 12:00:00+00",
              "2024-02-29 12:00:00.123+00", "2024-02-29 12:00:00+00", "29.02.2024"),
             ("1969-12-31 23:59:59.999+00", "2024-02-29 23:30:00.5+00", "2024-02-29 12:00:00.123456+00", "1915-11-03 12:00:00+00",
@@ -153,12 +153,16 @@ def test_dates_are_read_by_what_every_value_of_the_column_is(pg15: PostgreSql, f
 
 
 @pytest.mark.parametrize(
-    ("policy", "kept"), [("Text", "text"), ("Null", "timestamp"), ("Fail", "text")], ids=["as text", "as NULL", "as a blocker"]
+    ("policy", "expected_type"),
+    [("Text", "text"), ("Null", "timestamp"), ("Fail", "text")],
+    ids=["as text", "as NULL", "as a blocker"],
 )
-def test_a_policy_decides_instead_of_the_proposal(pg15: PostgreSql, fresh: str, tmp_path: Path, policy: str, kept: str) -> None:
+def test_a_policy_decides_instead_of_the_proposal(
+    pg15: PostgreSql, fresh: str, tmp_path: Path, policy: str, expected_type: str
+) -> None:
     move = _move(pg15, fresh, tmp_path, _DATES, Options(policies=Policies(type_mismatch=policy)))
     plan = move.plan()
-    assert _columns(plan, "d")["sec"][0] == kept
+    assert _columns(plan, "d")["sec"][0] == expected_type
     assert ("d.sec" in {r.affected for r in plan.blockers}) is (policy == "Fail")
     assert (_columns(plan, "d")["z"][0] == "text") is (policy == "Text"), "what loses nothing is no mismatch"
 

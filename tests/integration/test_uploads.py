@@ -33,8 +33,8 @@ class Cluster:
     """Believes the gateway's token, and has the registry's Secret in one namespace."""
 
     def __init__(self, host: str) -> None:
-        told = json.dumps({"auths": {host: {"username": "mover", "password": "s3cret"}}})
-        self.secret = {"data": {".dockerconfigjson": base64.b64encode(told.encode()).decode()}}
+        docker_config = json.dumps({"auths": {host: {"username": "mover", "password": "s3cret"}}})
+        self.secret = {"data": {".dockerconfigjson": base64.b64encode(docker_config.encode()).decode()}}
 
     async def create(self, kind: str, body: Object) -> Object:
         """A review of a token, which is its holder's name here."""
@@ -50,8 +50,8 @@ class Cluster:
 @pytest.fixture
 def registry() -> Iterator[Registry]:
     """An empty one."""
-    with Registry() as made:
-        yield made
+    with Registry() as fake_registry:
+        yield fake_registry
 
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:
@@ -59,37 +59,37 @@ async def _pieces(data: bytes) -> AsyncIterator[bytes]:
         yield data[at : at + 100_000]
 
 
-def _sent(
-    there: Registry,
+def _send(
+    actual_registry: Registry,
     tmp_path: Path,
     data: bytes = _ARCHIVE,
     *,
     namespace: str = "shop",
-    who: str = "system:gate",
+    token_text: str = "system:gate",
     **more: Any,
 ) -> None:
     """Send it, from the gateway's side. Raises ProblemError."""
-    settings = {"registry": f"{there.host}/store", "insecure": True, "secret": "registry", **more}
+    settings = {"registry": f"{actual_registry.host}/store", "insecure": True, "secret": "registry", **more}
 
-    async def told() -> None:
-        kube = cast("Kube", Cluster(there.host))
-        made = Uploads(kube, Gateway(TokenReviews(kube), "system/gate"), BuildSettings(**settings))
-        async with served(application(*made.routes()), 0) as port:
+    async def send_archive() -> None:
+        kube = cast("Kube", Cluster(actual_registry.host))
+        actual_uploads = Uploads(kube, Gateway(TokenReviews(kube), "system/gate"), BuildSettings(**settings))
+        async with served(application(*actual_uploads.routes()), 0) as port:
             reader = IntakeJournalClient(f"http://127.0.0.1:{port}", tmp_path / "token")
             try:
                 await reader.upload(namespace, _DIGEST, len(data), _pieces(data))
             finally:
                 await reader.close()
 
-    (tmp_path / "token").write_text(who, encoding="ascii")
-    asyncio.run(told())
+    (tmp_path / "token").write_text(token_text, encoding="ascii")
+    asyncio.run(send_archive())
 
 
 def test_it_arrives_whole_and_is_kept_once(registry: Registry, tmp_path: Path) -> None:
     for _ in range(2):
-        _sent(registry, tmp_path)
+        _send(registry, tmp_path)
     assert registry.store.blobs == {("store/shop/uploads", _DIGEST): _ARCHIVE}
-    assert len([one for one in registry.store.requests if one.startswith("PUT")]) == 1
+    assert len([request_line for request_line in registry.store.requests if request_line.startswith("PUT")]) == 1
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_what_is_refused_is_not_kept(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: Object, status: int, words: str
 ) -> None:
     monkeypatch.setattr(uploads, "LARGEST", more.get("limit", uploads.LARGEST))
-    with pytest.raises(ProblemError) as told:
-        _sent(registry, tmp_path, **{name: value for name, value in more.items() if name != "limit"})
-    assert (told.value.status, words in told.value.message) == (status, True), told.value.message
+    with pytest.raises(ProblemError) as refused:
+        _send(registry, tmp_path, **{name: value for name, value in more.items() if name != "limit"})
+    assert (refused.value.status, words in refused.value.message) == (status, True), refused.value.message
     assert registry.store.blobs == {}
 
 
 def test_a_registry_that_is_full_is_told(registry: Registry, tmp_path: Path) -> None:
     registry.store.full = True
-    with pytest.raises(ProblemError) as told:
-        _sent(registry, tmp_path)
-    assert (told.value.status, "The registry is full" in told.value.message) == (503, True)
+    with pytest.raises(ProblemError) as refused:
+        _send(registry, tmp_path)
+    assert (refused.value.status, "The registry is full" in refused.value.message) == (503, True)

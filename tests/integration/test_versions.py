@@ -31,8 +31,8 @@ def test_every_type_of_mariadb_arrives_equal(maria: MariaDb, other: PostgreSql, 
     run.Move(run.mariadb(maria, fresh), run.postgresql(other, other.database(fresh))).run()
     with other.connect(fresh) as target:
         for table, (left, right) in kinds.MARIADB.items():
-            there = checker.mariadb(maria.socket, fresh, table, left)
-            assert checker.difference(there, checker.postgresql(target, kinds.target_name(table), right)) == "", table
+            source_rows = checker.mariadb(maria.socket, fresh, table, left)
+            assert checker.difference(source_rows, checker.postgresql(target, kinds.target_name(table), right)) == "", table
 
 
 def test_every_type_of_sqlite_arrives_equal(other: PostgreSql, fresh: str, tmp_path: Path) -> None:
@@ -41,12 +41,12 @@ def test_every_type_of_sqlite_arrives_equal(other: PostgreSql, fresh: str, tmp_p
     run.Move(run.sqlite(path), run.postgresql(other, other.database(fresh))).run()
     with other.connect(fresh) as target:
         for table, (left, right) in kinds.SQLITE.items():
-            there, here = checker.sqlite(str(path), table, left), checker.postgresql(target, table, right)
-            assert checker.difference(there, here) == "", table
+            source_rows, target_rows = checker.sqlite(str(path), table, left), checker.postgresql(target, table, right)
+            assert checker.difference(source_rows, target_rows) == "", table
 
 
-def _same(left: PostgreSql, there: str, right: PostgreSql, here: str) -> None:
-    with left.connect(there) as source, right.connect(here) as target:
+def _same(left: PostgreSql, source_name: str, right: PostgreSql, target_name: str) -> None:
+    with left.connect(source_name) as source, right.connect(target_name) as target:
         for table in kinds.POSTGRESQL:
             query = f"SELECT t::text FROM {table} t ORDER BY 1".encode()
             assert source.execute(query).fetchall() == target.execute(query).fetchall(), table

@@ -112,12 +112,12 @@ class _Moved:
 
 
 def _statements() -> dict[str, str]:
-    made = {}
+    statements = {}
     for number, line in enumerate(_EXPRESSIONS.strip().splitlines()):
         parts = [p.strip() for p in re.split(r",\s+(?![^(]*\))", line)]
         listed = ", ".join(f"{p} as c{at}" for at, p in enumerate(parts))
-        made[f"e{number:02}"] = f"select id k, {listed} from o"
-    return made | _QUERIES
+        statements[f"e{number:02}"] = f"select id k, {listed} from o"
+    return statements | _QUERIES
 
 
 def _plain(value: Any) -> str:  # noqa: PLR0911  one line per form
@@ -158,11 +158,11 @@ def moved(request: pytest.FixtureRequest, pg15: PostgreSql) -> Iterator[_Moved]:
     move = run.Move(run.mariadb(source, name), run.postgresql(pg15, pg15.database(name)), Options(fence=False))
     move.change = lambda plan: plans.append(plan) or plan
     outcome = move.run()
-    told = [e.text for e in move.events if e.kind == EventKind.NOTICE and "view" in e.text]
+    notices = [e.text for e in move.events if e.kind == EventKind.NOTICE and "view" in e.text]
     with pg15.connect(name) as target:
         target.execute("SET timezone='UTC'")
         set_json_loads(lambda text: text.decode() if isinstance(text, bytes) else text, target)
-        yield _Moved(source, name, plans[0], outcome, told, target)
+        yield _Moved(source, name, plans[0], outcome, notices, target)
 
 
 @pytest.mark.parametrize("view", _statements())
@@ -173,11 +173,11 @@ def test_a_view_returns_the_same_rows(moved: _Moved, view: str) -> None:
 
 
 def test_what_has_no_counterpart_is_named_with_its_reason(moved: _Moved) -> None:
-    told = {r.affected: r for r in moved.plan.risks if r.kind in {"View", "NotCarried"}}
-    assert told.keys() == _REFUSED.keys()
+    risk_of = {r.affected: r for r in moved.plan.risks if r.kind in {"View", "NotCarried"}}
+    assert risk_of.keys() == _REFUSED.keys()
     for view, (_, reason) in _REFUSED.items():
-        assert told[view].severity.value == "high"
-        assert re.search(reason, told[view].description), told[view].description
+        assert risk_of[view].severity.value == "high"
+        assert re.search(reason, risk_of[view].description), risk_of[view].description
 
 
 def test_the_run_compares_the_views_on_both_sides(moved: _Moved) -> None:
@@ -209,7 +209,7 @@ def test_a_view_with_other_rows_stops_the_run_before_the_cutover(
         f"CREATE VIEW {view} AS SELECT id, c AS r FROM t",
         either.database(fresh),
     )
-    wrong, told = _OTHERWISE[view]
+    wrong, words = _OTHERWISE[view]
 
     def changed(statement: Statement) -> Statement:
         return replace(statement, sql=f'CREATE VIEW {view} AS SELECT "id", {wrong}') if statement.kind == "view" else statement
@@ -219,7 +219,7 @@ def test_a_view_with_other_rows_stops_the_run_before_the_cutover(
     move.change = lambda plan: replace(plan, statements=tuple(changed(s) for s in plan.statements))
     with pytest.raises(VerificationError) as refused:
         move.run()
-    assert f"{fresh}.{view} {told}" in str(refused.value)
+    assert f"{fresh}.{view} {words}" in str(refused.value)
     assert "spec.data.source.excludeTables" in str(refused.value)
     with pg15.connect(fresh) as connection:
         assert connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace='public'::regnamespace").fetchone() == (0,)

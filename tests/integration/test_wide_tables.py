@@ -29,15 +29,17 @@ _KINDS = {
 
 def _file(path: Path, columns: int, filled: int, key: str = "id integer primary key", kinds: dict[str, object] = _KINDS) -> Path:
     """A SQLite file with a table of so many columns, of which the first ones have values in its three rows."""
-    chosen = [list(kinds)[n % len(kinds)] for n in range(columns - 1)]
+    chosen_kinds = [list(kinds)[n % len(kinds)] for n in range(columns - 1)]
     names = [f"c{n}" for n in range(filled)]
     first, _, last = key.partition(";")
     with sqlite3.connect(path) as file:
-        declared = ",".join(f"c{n} {kind}" for n, kind in enumerate(chosen))
+        declared = ",".join(f"c{n} {kind}" for n, kind in enumerate(chosen_kinds))
         file.execute(f"CREATE TABLE wide({first},{declared}{last}")
         for row in range(3):
             marks = ",".join("?" * (filled + 1))
-            file.execute(f"INSERT INTO wide(id,{','.join(names)}) VALUES ({marks})", (row, *(kinds[k] for k in chosen[:filled])))
+            file.execute(
+                f"INSERT INTO wide(id,{','.join(names)}) VALUES ({marks})", (row, *(kinds[k] for k in chosen_kinds[:filled]))
+            )
     return path
 
 
@@ -85,8 +87,8 @@ def test_a_wide_table_of_mysql_and_mariadb_is_moved(either: MariaDb, pg15: Postg
     assert move.run().corrected
     names = ["a", "b", "c0", "c1014"]
     with pg15.connect(fresh) as target:
-        there = checker.mariadb(either.socket, fresh, "wide", names)
-        assert checker.difference(there, checker.postgresql(target, "wide", names)) == ""
+        source_rows = checker.mariadb(either.socket, fresh, "wide", names)
+        assert checker.difference(source_rows, checker.postgresql(target, "wide", names)) == ""
 
 
 def test_what_no_row_of_the_target_holds_is_a_blocker(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:

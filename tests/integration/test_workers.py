@@ -32,11 +32,11 @@ _HELPER_ROWS_PER_SECOND = 2_000  # three of them leave most of the rows to the t
 
 def _help(source: Endpoint, target: Endpoint, options: Options, begins: int, at_work: Flag) -> None:
     """A process that helps, as a pod does: started again where a connection was lost. Its flag is up once it has begun so many chunks."""
-    begun: list[Event] = []
+    begun_events: list[Event] = []
 
     def on(event: Event) -> None:
-        begun.extend([event] if event.kind == EventKind.BEGUN else [])
-        if len(begun) >= begins:
+        begun_events.extend([event] if event.kind == EventKind.BEGUN else [])
+        if len(begun_events) >= begins:
             at_work.set()
 
     migration = MigrationRun(source, target, options, on)
@@ -111,17 +111,17 @@ def _source(maria: MariaDb, name: str) -> Endpoint:
 
 
 def _move(maria: MariaDb, pg15: PostgreSql, name: str, workers: int, **options: object) -> tuple[run.Move, Helpers]:
-    wanted = replace(
+    all_options = replace(
         Options(batch_rows=500, parallelism=1, workers=workers, rows_per_second=8_000, takeover_seconds=3), **options
     )
-    move = run.Move(_source(maria, name), run.postgresql(pg15, pg15.database(name)), wanted)
-    return move, Helpers(move.source, move.target, wanted, workers - 1)
+    move = run.Move(_source(maria, name), run.postgresql(pg15, pg15.database(name)), all_options)
+    return move, Helpers(move.source, move.target, all_options, workers - 1)
 
 
 def _equal(maria: MariaDb, pg15: PostgreSql, name: str) -> None:
     with pg15.connect(name) as target:
-        there = checker.mariadb(maria.socket, name, "t", ["id", "v"])
-        assert checker.difference(there, checker.postgresql(target, "t", ["id", "v"])) == ""
+        source_rows = checker.mariadb(maria.socket, name, "t", ["id", "v"])
+        assert checker.difference(source_rows, checker.postgresql(target, "t", ["id", "v"])) == ""
         chunks = target.execute(b"SELECT count(*),sum(rows),count(DISTINCT xid) FROM landfall.chunk").fetchone()
         assert chunks[1] == _ROWS + 100
         assert chunks[2] == chunks[0]  # each chunk in a transaction of its own, none twice
@@ -133,18 +133,18 @@ def test_helpers_that_die_lose_and_double_nothing(maria: MariaDb, pg15: PostgreS
     move.options = replace(move.options, workers=1, rows_per_second=_ALONE_ROWS_PER_SECOND)
     helpers.options = replace(helpers.options, rows_per_second=_HELPER_ROWS_PER_SECOND)
     move.at = {"copying": helpers.start}
-    told: list[tuple[str, str]] = []
-    begun: set[tuple[str, str]] = set()
+    finished_chunks: list[tuple[str, str]] = []
+    begun_chunks: set[tuple[str, str]] = set()
 
     def on(event: Event) -> None:
         assert move.dials
         if event.kind == EventKind.BEGUN:
-            begun.add((event.table, event.text))
+            begun_chunks.add((event.table, event.text))
         if event.kind == EventKind.CHUNK:
-            told.append((event.table, event.text))
-            if told[-1] not in begun and helpers.killed > 1:
+            finished_chunks.append((event.table, event.text))
+            if finished_chunks[-1] not in begun_chunks and helpers.killed > 1:
                 move.dials.rows_per_second = 8_000
-        if event.kind == EventKind.BEGUN and len(told) > 2:
+        if event.kind == EventKind.BEGUN and len(finished_chunks) > 2:
             move.dials.workers = workers  # the spec came to ask for them while the run was at work
 
     move.on = on
@@ -154,8 +154,8 @@ def test_helpers_that_die_lose_and_double_nothing(maria: MariaDb, pg15: PostgreS
     assert outcome.redone_rows == 0
     assert helpers.killed >= 2
     _equal(maria, pg15, fresh)
-    assert len(told) == len(set(told))  # the leader tells every chunk once, also those of others
-    assert set(told) - begun  # and others had some
+    assert len(finished_chunks) == len(set(finished_chunks))  # the leader tells every chunk once, also those of others
+    assert set(finished_chunks) - begun_chunks  # and others had some
     assert sum(e.rows for e in move.events if e.kind == EventKind.CHUNK) == _ROWS + 100
 
 
