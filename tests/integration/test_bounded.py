@@ -29,9 +29,9 @@ def resident(path: Path) -> int:
     """Bytes of the largest resident set of `landfall run`."""
     command = [sys.executable, "-c", _MEASURED, sys.executable, "-m", "landfall", "run", "--yes", "-o", "json", str(path)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=REPOSITORY, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    result, size = done.stdout.splitlines()[-2:]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=REPOSITORY, timeout=300)
+    assert process.returncode == 0, process.stdout + process.stderr
+    result, size = process.stdout.splitlines()[-2:]
     assert json.loads(result)["type"] == "result"
     return int(size) * 1024
 

@@ -139,8 +139,8 @@ def matched_filled_and_put_back(maria: MariaDb, server: PostgreSql, fresh: str) 
     }
     outcome = move.run()
     assert outcome.rows == _PEOPLE + _ORDERS
-    with server.connect(fresh) as actual_target:
-        rows = actual_target.execute(
+    with server.connect(fresh) as target_connection:
+        rows = target_connection.execute(
             b"SELECT id,first_name,last_name,email,active::int,gender,to_char(created_at AT TIME ZONE 'UTC','YYYY-MM-DD HH24:MI:SS.MS'),"
             b"uuid::text,preferences,credit_limit,picture,locale,country FROM customers ORDER BY id"
         ).fetchall()
@@ -148,15 +148,15 @@ def matched_filled_and_put_back(maria: MariaDb, server: PostgreSql, fresh: str) 
             expected = (*source_row[:7], source_row[7].lower(), json.loads(source_row[8]) if source_row[8] else None)
             assert row[:9] == expected
             assert (float(row[9]), bytes(row[10]), row[11:]) == (float(source_row[9]), source_row[10], ("en", None))
-        rows = actual_target.execute(
+        rows = target_connection.execute(
             b"SELECT id,customer_id,ordered_on::date::text,status::text,total,quantity,gross=total*1.19 FROM orders ORDER BY id"
         ).fetchall()
         for row, source_row in zip(rows, _orders(), strict=True):
             assert (*row[:4], str(row[4]), row[5], row[6]) == (*source_row, True)
         more = b"INSERT INTO customers (uuid,first_name,created_at) VALUES (gen_random_uuid(),'x',now()) RETURNING id,preferences"
-        assert actual_target.execute(more).fetchone() == (5000, {})
-        assert actual_target.execute(b"SELECT count(*) FROM spenders").fetchone() == (_PEOPLE,)
-        assert actual_target.execute(b"SELECT count(o) FROM customers c, orders_of(c) o").fetchone() == (_ORDERS,)
+        assert target_connection.execute(more).fetchone() == (5000, {})
+        assert target_connection.execute(b"SELECT count(*) FROM spenders").fetchone() == (_PEOPLE,)
+        assert target_connection.execute(b"SELECT count(o) FROM customers c, orders_of(c) o").fetchone() == (_ORDERS,)
     _same_definitions(before, server.dump(fresh))
     with pytest.raises(WrittenSinceError, match="customers: 1"):
         roll_back(source, target, FILL, run_key(source, target, FILL))
@@ -247,9 +247,9 @@ def test_a_person_names_tables_and_columns_and_leaves_others_out(maria: MariaDb,
         "odd": Decision.EXCLUDED,
     }
     assert move.run().rows == 499
-    with pg15.connect(fresh) as actual_target:
-        assert actual_target.execute(b"SELECT count(*),min(b),max(c) FROM elsewhere").fetchone() == (499, "n1", "c")
-        assert actual_target.execute(b"SELECT count(*) FROM t").fetchone() == (0,)
+    with pg15.connect(fresh) as target_connection:
+        assert target_connection.execute(b"SELECT count(*),min(b),max(c) FROM elsewhere").fetchone() == (499, "n1", "c")
+        assert target_connection.execute(b"SELECT count(*) FROM t").fetchone() == (0,)
     move.options = replace(with_tables, tables=(TableDecision("", "t", "nowhere"),), rerun_token="2")  # noqa: S106  a counter
     assert "which the target does not have" in _blocked(move.plan())["UnknownTable"]
     move.options = replace(with_tables, decisions=_decided(("t", "odd", "Approve"), target_column="z"), rerun_token="2")  # noqa: S106  a counter
@@ -267,8 +267,8 @@ def test_an_override_makes_a_value_fit(maria: MariaDb, pg15: PostgreSql, fresh: 
     move.options = replace(move.options, decisions=decisions)
     assert not move.plan().blockers, move.plan().blockers
     assert move.run().rows == 499
-    with pg15.connect(fresh) as actual_target:
-        assert actual_target.execute(b"SELECT count(*) FILTER (WHERE odd),max(length(name)) FROM t").fetchone() == (249, 2)
+    with pg15.connect(fresh) as target_connection:
+        assert target_connection.execute(b"SELECT count(*) FILTER (WHERE odd),max(length(name)) FROM t").fetchone() == (249, 2)
 
 
 def test_data_only_makes_nothing(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
@@ -280,11 +280,11 @@ def test_data_only_makes_nothing(maria: MariaDb, pg15: PostgreSql, fresh: str) -
     assert not move.plan().blockers
     assert {s.kind for s in move.plan().statements} == {"table", "primary key", "constraint"}
     assert move.run().rows == 499
-    with pg15.connect(fresh) as actual_target:
-        assert actual_target.execute(
+    with pg15.connect(fresh) as target_connection:
+        assert target_connection.execute(
             b"SELECT relname FROM pg_class WHERE relnamespace='public'::regnamespace AND relkind IN ('r','v')"
         ).fetchall() == [("t",)]
-        assert actual_target.execute(b"SELECT sum(odd) FROM t").fetchone() == (499 * 500,)
+        assert target_connection.execute(b"SELECT sum(odd) FROM t").fetchone() == (499 * 500,)
 
 
 def test_a_table_without_counterpart_is_made_if_a_person_agrees(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
@@ -293,8 +293,8 @@ def test_a_table_without_counterpart_is_made_if_a_person_agrees(maria: MariaDb, 
     high = [r.kind for r in move.plan().risks if r.severity is Severity.HIGH]
     assert high == ["NewTable"]
     assert move.run().rows == 500
-    with pg15.connect(fresh) as actual_target, pytest.raises(psycopg.errors.ForeignKeyViolation):
-        actual_target.execute(b"DELETE FROM t WHERE id=1")
+    with pg15.connect(fresh) as target_connection, pytest.raises(psycopg.errors.ForeignKeyViolation):
+        target_connection.execute(b"DELETE FROM t WHERE id=1")
 
 
 # -- what happens meanwhile -------------------------------------------------------------------------------------------
@@ -307,21 +307,21 @@ def test_rows_and_changes_that_come_meanwhile_are_not_run_over(maria: MariaDb, p
     before = pg15.dump(fresh)
 
     def write() -> None:
-        with pg15.connect(fresh) as actual_target:
-            actual_target.execute(b"INSERT INTO t VALUES (7,'mine','1')")
+        with pg15.connect(fresh) as target_connection:
+            target_connection.execute(b"INSERT INTO t VALUES (7,'mine','1')")
 
     move.at = {"comparing": write}
     with pytest.raises(TargetInTheWayError, match="rows have been written"):
         move.run()
-    with pg15.connect(fresh) as actual_target:
-        assert actual_target.execute(b"SELECT count(*) FROM t").fetchone() == (1,)
-        actual_target.execute(b"DELETE FROM t")
-        actual_target.execute(b"ALTER TABLE t ADD new int")
+    with pg15.connect(fresh) as target_connection:
+        assert target_connection.execute(b"SELECT count(*) FROM t").fetchone() == (1,)
+        target_connection.execute(b"DELETE FROM t")
+        target_connection.execute(b"ALTER TABLE t ADD new int")
     move.at = {}
     with pytest.raises(TargetInTheWayError, match="not as it was"):
         move.run()
-    with pg15.connect(fresh) as actual_target:
-        actual_target.execute(b"ALTER TABLE t DROP new")
+    with pg15.connect(fresh) as target_connection:
+        target_connection.execute(b"ALTER TABLE t DROP new")
     assert move.run().rows == 499
     roll_back(move.source, move.target, move.options, run_key(move.source, move.target, move.options))
     assert pg15.dump(fresh) == before
@@ -346,16 +346,16 @@ def test_writers_lose_nothing_and_a_run_that_was_cut_off_goes_on(maria: MariaDb,
         move.run()
     move.on, move.at = lambda _: None, {}
     assert move.run().rows == 499 - 7 + 1
-    with pg15.connect(fresh) as actual_target:
-        assert actual_target.execute(b"SELECT count(*) FROM t WHERE odd='-1'").fetchone() == (8,)
+    with pg15.connect(fresh) as target_connection:
+        assert target_connection.execute(b"SELECT count(*) FROM t WHERE odd='-1'").fetchone() == (8,)
         names = [
             r[0]
-            for r in actual_target.execute(
+            for r in target_connection.execute(
                 b"SELECT attname FROM pg_attribute WHERE attrelid='t'::regclass AND attnum>0 AND NOT attisdropped"
             )
         ]
         assert names == ["id", "name", "odd"]
-        assert actual_target.execute(b"SELECT name FROM t WHERE id=9999").fetchone() == ("new",)
+        assert target_connection.execute(b"SELECT name FROM t WHERE id=9999").fetchone() == ("new",)
 
 
 def test_rows_without_a_parent_of_the_existing_key_are_counted(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
@@ -369,11 +369,11 @@ def test_tables_of_others_are_passed_by(maria: MariaDb, pg15: PostgreSql, fresh:
     """A table that the credential may not read is no reason to fail, unless it is the one that is meant."""
     target = _PLAIN.replace("jsonb", "int") + "; CREATE TABLE secret (id int PRIMARY KEY, word text)"
     move = _small(maria, pg15, fresh, target)
-    with pg15.connect(fresh) as actual_target:
-        actual_target.execute(
+    with pg15.connect(fresh) as target_connection:
+        target_connection.execute(
             f"CREATE ROLE {fresh} LOGIN; ALTER TABLE t OWNER TO {fresh}; ALTER SCHEMA public OWNER TO {fresh}".encode()
         )
-        actual_target.execute(f'ALTER DATABASE "{fresh}" OWNER TO {fresh}'.encode())
+        target_connection.execute(f'ALTER DATABASE "{fresh}" OWNER TO {fresh}'.encode())
     move.target = replace(move.target, username=fresh)
     assert not move.plan().blockers, move.plan().blockers
     assert move.run().rows == 499

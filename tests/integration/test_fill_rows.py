@@ -62,9 +62,9 @@ def test_rows_are_set_aside_and_a_rollback_restores_them(
     assert not plan.blockers, plan.blockers
     assert _told(plan)["settings"] == ("RowsSetAside", Severity.MEDIUM)
     assert move.run().rows == 5
-    with pg15.connect(fresh) as actual_target:
-        assert actual_target.execute(b"SELECT id,word FROM settings ORDER BY 1").fetchall() == [(1, "mine"), (2, "both")]
-        assert actual_target.execute(b"SELECT version,upgraded FROM schema_version ORDER BY 1").fetchall() == [
+    with pg15.connect(fresh) as target_connection:
+        assert target_connection.execute(b"SELECT id,word FROM settings ORDER BY 1").fetchall() == [(1, "mine"), (2, "both")]
+        assert target_connection.execute(b"SELECT version,upgraded FROM schema_version ORDER BY 1").fetchall() == [
             (71, True),
             (72, False),
         ]
@@ -85,8 +85,8 @@ def test_rows_that_were_equal_and_change_before_the_cutover_are_not_replaced(
     move.options = replace(move.options, policies=Policies(), exclude_tables=("settings", "notes"))
 
     def write() -> None:
-        with pg15.connect(fresh) as actual_target:
-            actual_target.execute(b"UPDATE schema_version SET upgraded=true")
+        with pg15.connect(fresh) as target_connection:
+            target_connection.execute(b"UPDATE schema_version SET upgraded=true")
 
     move.at = {"comparing": write}
     with pytest.raises(TargetInTheWayError, match="held the same rows when the plan was made"):
@@ -95,6 +95,6 @@ def test_rows_that_were_equal_and_change_before_the_cutover_are_not_replaced(
 
 def test_rows_are_not_equal_where_the_target_has_a_column_more(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     move = _move(maria, pg15, fresh)
-    with pg15.connect(fresh) as actual_target:
-        actual_target.execute(b"ALTER TABLE schema_version ADD note text")
+    with pg15.connect(fresh) as target_connection:
+        target_connection.execute(b"ALTER TABLE schema_version ADD note text")
     assert _told(move.plan())["schema_version"] == ("TargetNotEmpty", Severity.BLOCKER)

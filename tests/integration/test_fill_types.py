@@ -95,11 +95,11 @@ def test_values_arrive_in_columns_of_other_types(servers: Servers, fresh: str, k
     move = run.Move(source, target, filling.FILL)
     assert not move.plan().blockers, move.plan().blockers
     assert move.run().rows == 3
-    with servers.pg.connect(fresh) as actual_target:
-        actual_target.execute(b"SET TimeZone='UTC'")
+    with servers.pg.connect(fresh) as target_connection:
+        target_connection.execute(b"SET TimeZone='UTC'")
         for name, _, _, _, target_type in cases:
-            actual_values = [r[0] for r in actual_target.execute(f"SELECT {name}::text FROM t ORDER BY id".encode())]
-            assert (name, actual_values) == (name, target_type)
+            column_values = [r[0] for r in target_connection.execute(f"SELECT {name}::text FROM t ORDER BY id".encode())]
+            assert (name, column_values) == (name, target_type)
 
 
 @pytest.mark.parametrize(

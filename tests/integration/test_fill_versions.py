@@ -115,13 +115,13 @@ def test_free_sequences_pass_the_rows_and_unlogged_tables_stay_unlogged(maria: M
     assert severities == {"events_other_seq": Severity.HIGH, "unrelated": Severity.LOW}
     assert "setval('events_other_seq'" in next(r.mitigation for r in plan.risks if r.affected == "events_other_seq")
     assert not [r for r in plan.risks if r.kind == "TableFeature"]
-    with pg15.connect(fresh) as actual_target:
-        assert actual_target.execute(b"SELECT last_value,is_called FROM job_numbers").fetchone() == (1, False)
+    with pg15.connect(fresh) as target_connection:
+        assert target_connection.execute(b"SELECT last_value,is_called FROM job_numbers").fetchone() == (1, False)
     assert move.run().rows == 6
-    with pg15.connect(fresh) as actual_target:
-        assert actual_target.execute(b"SELECT relpersistence FROM pg_class WHERE relname='locks'").fetchone() == ("u",)
+    with pg15.connect(fresh) as target_connection:
+        assert target_connection.execute(b"SELECT relpersistence FROM pg_class WHERE relname='locks'").fetchone() == ("u",)
         numbers = "SELECT nextval('ev_seq'),nextval('state_group_id_seq'),nextval('events_stream_seq'),nextval('job_numbers'),nextval('\"Jobs_seq\"')"
-        assert actual_target.execute(numbers.encode()).fetchone() == (501, 1, 43, 4, 78)
+        assert target_connection.execute(numbers.encode()).fetchone() == (501, 1, 43, 4, 78)
 
 
 def test_a_free_sequence_that_both_sides_have_is_set_as_far_as_that_of_the_source(pg15: PostgreSql, fresh: str) -> None:
@@ -136,9 +136,9 @@ def test_a_free_sequence_that_both_sides_have_is_set_as_far_as_that_of_the_sourc
     assert not plan.blockers, plan.blockers
     assert {r.affected for r in plan.risks if r.kind == "SequenceSet"} == {"ev_seq", "down", "ahead"}
     assert Rehearsal(move.source, move.target, FILL, lambda _: None).run("test", plan).rows == 1
-    with pg15.connect(fresh) as actual_target:
-        assert actual_target.execute(b"SELECT last_value,is_called FROM ev_seq").fetchone() == (1, False)
+    with pg15.connect(fresh) as target_connection:
+        assert target_connection.execute(b"SELECT last_value,is_called FROM ev_seq").fetchone() == (1, False)
     assert move.run().rows == 1
-    with pg15.connect(fresh) as actual_target:
-        assert actual_target.execute(b"SELECT nextval('ev_seq'),nextval('down'),nextval('ahead')").fetchone() == (901, -3, 45)
-        assert actual_target.execute(b"SELECT relpersistence FROM pg_class WHERE relname='cache'").fetchone() == ("u",)
+    with pg15.connect(fresh) as target_connection:
+        assert target_connection.execute(b"SELECT nextval('ev_seq'),nextval('down'),nextval('ahead')").fetchone() == (901, -3, 45)
+        assert target_connection.execute(b"SELECT relpersistence FROM pg_class WHERE relname='cache'").fetchone() == ("u",)

@@ -51,11 +51,11 @@ def mariadb_case(maria: MariaDb, target: PostgreSql) -> Case:
 
     def differences(database: str) -> list[str]:
         with target.connect(database) as moved_database:
-            actual_differences = []
+            table_differences = []
             for table, (left, right) in kinds.MARIADB.items():
                 rows = checker.postgresql(moved_database, kinds.target_name(table), right)
-                actual_differences.append(checker.difference(checker.mariadb(maria.socket, name, table, left), rows))
-        return [f for f in actual_differences if f]
+                table_differences.append(checker.difference(checker.mariadb(maria.socket, name, table, left), rows))
+        return [f for f in table_differences if f]
 
     return Case(manifest.mariadb("source", maria, name), kill, differences)
 
@@ -72,12 +72,12 @@ def postgresql_case(pg15: PostgreSql, target: PostgreSql) -> Case:
 
     def differences(database: str) -> list[str]:
         with pg15.connect(name) as source_database, target.connect(database) as moved_database:
-            actual_differences = []
+            table_differences = []
             for table in kinds.POSTGRESQL:
                 query = f"SELECT t::text FROM {table} t".encode()
                 left, right = (Counter(c.execute(query).fetchall()) for c in (source_database, moved_database))
-                actual_differences.append(checker.difference(left, right))
-        return [f for f in actual_differences if f]
+                table_differences.append(checker.difference(left, right))
+        return [f for f in table_differences if f]
 
     return Case(manifest.postgresql("source", pg15, name), kill, differences)
 
@@ -90,11 +90,11 @@ def sqlite_case(target: PostgreSql, tmp_path_factory: pytest.TempPathFactory) ->
 
     def differences(database: str) -> list[str]:
         with target.connect(database) as moved_database:
-            actual_differences = []
+            table_differences = []
             for table, (left, right) in kinds.SQLITE.items():
                 rows = checker.postgresql(moved_database, table, right)
-                actual_differences.append(checker.difference(checker.sqlite(str(path), table, left), rows))
-        return [f for f in actual_differences if f]
+                table_differences.append(checker.difference(checker.sqlite(str(path), table, left), rows))
+        return [f for f in table_differences if f]
 
     return Case(manifest.sqlite("source", path), None, differences)
 

@@ -325,8 +325,8 @@ def test_an_expression_means_the_same_after_it_was_written_anew(
 
 
 def _evil(server: PostgreSql, name: str) -> Endpoint:
-    with server.connect(server.database(name)) as actual_source:
-        actual_source.execute(
+    with server.connect(server.database(name)) as source_connection:
+        source_connection.execute(
             b"CREATE SEQUENCE s; CREATE TABLE person (id int PRIMARY KEY, note text); INSERT INTO person VALUES (1,'4111111111111111');"
             b"CREATE FUNCTION wipe(int) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''s''); RETURN ''x''; END';"
             b"CREATE FUNCTION pg_catalog_like() RETURNS text LANGUAGE sql AS 'SELECT wipe(1)'"
@@ -356,8 +356,8 @@ def test_planning_an_expression_changes_nothing_and_tells_no_value(
     assert words in blocker.description
     assert "4111" not in str(plan.risks)
     assert "DE89" not in str(plan.risks)
-    with pg15.connect(f"{fresh}s") as actual_source:
-        assert actual_source.execute(b"SELECT is_called FROM s").fetchone() == (False,)
+    with pg15.connect(f"{fresh}s") as source_connection:
+        assert source_connection.execute(b"SELECT is_called FROM s").fetchone() == (False,)
 
 
 def test_a_trial_only_reads_and_has_a_limit_of_time(maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:

@@ -64,11 +64,11 @@ def mariadb_source(maria: MariaDb, pg15: PostgreSql) -> Source:
 
     def differences(database: str) -> list[str]:
         tables = {**kinds.MARIADB, "words": (["word", "meaning", "doc"], ["word", "meaning", "doc::text"])}
-        with pg15.connect(database) as actual_target:
+        with pg15.connect(database) as target_connection:
             return [
                 checker.difference(
                     checker.mariadb(maria.socket, name, table, left),
-                    checker.postgresql(actual_target, kinds.target_name(table), right),
+                    checker.postgresql(target_connection, kinds.target_name(table), right),
                 )
                 for table, (left, right) in tables.items()
             ]
@@ -117,11 +117,11 @@ def mysql_source(mysql: MySql, pg15: PostgreSql) -> Source:
 
     def differences(database: str) -> list[str]:
         spelled = {"doc": "doc::text", "HEX(raw)": "upper(encode(raw,'hex'))", "HEX(spot)": "upper(encode(spot,'hex'))"}
-        with pg15.connect(database) as actual_target:
+        with pg15.connect(database) as target_connection:
             return [
                 checker.difference(
                     checker.mariadb(mysql.socket, name, table, columns),
-                    checker.postgresql(actual_target, table, [spelled.get(c, c) for c in columns]),
+                    checker.postgresql(target_connection, table, [spelled.get(c, c) for c in columns]),
                 )
                 for table, columns in _MYSQL.items()
             ]
@@ -141,12 +141,12 @@ def postgresql_source(pg15: PostgreSql) -> Source:
         )
 
     def differences(database: str) -> list[str]:
-        with pg15.connect(name) as source_database, pg15.connect(database) as actual_target:
+        with pg15.connect(name) as source_database, pg15.connect(database) as target_connection:
             return [
                 checker.difference(
                     *(
                         Counter(c.execute(f"SELECT t::text FROM {table} t".encode()).fetchall())
-                        for c in (source_database, actual_target)
+                        for c in (source_database, target_connection)
                     )
                 )
                 for table in (*kinds.POSTGRESQL, "words")
@@ -172,9 +172,9 @@ def sqlite_source(pg15: PostgreSql, tmp_path_factory: pytest.TempPathFactory) ->
 
     def differences(database: str) -> list[str]:
         tables = {**kinds.SQLITE, "words": (["word", "meaning", "doc"], ["word", "meaning", "doc::text"])}
-        with pg15.connect(database) as actual_target:
+        with pg15.connect(database) as target_connection:
             return [
-                checker.difference(checker.sqlite(str(path), table, left), checker.postgresql(actual_target, table, right))
+                checker.difference(checker.sqlite(str(path), table, left), checker.postgresql(target_connection, table, right))
                 for table, (left, right) in tables.items()
             ]
 

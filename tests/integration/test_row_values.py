@@ -51,8 +51,8 @@ def _copied(wire: Wire) -> None:
 
 
 def test_postgresql_refuses_without_values(pg15: PostgreSql, fresh: str) -> None:
-    with pg15.connect(pg15.database(fresh)) as actual_source:
-        actual_source.execute(_ROWS.encode())
+    with pg15.connect(pg15.database(fresh)) as source_connection:
+        source_connection.execute(_ROWS.encode())
     endpoint = run.postgresql(pg15, fresh)
     control, wire = Control(endpoint, "target"), Wire(endpoint, "target")
     for sql in _REFUSED:

@@ -60,28 +60,28 @@ async def _pieces(data: bytes) -> AsyncIterator[bytes]:
 
 
 def _send(
-    actual_registry: Registry,
+    client_registry: Registry,
     tmp_path: Path,
     data: bytes = _ARCHIVE,
     *,
     namespace: str = "shop",
-    token_text: str = "system:gate",
+    sender: str = "system:gate",
     **more: Any,
 ) -> None:
     """Send it, from the gateway's side. Raises ProblemError."""
-    settings = {"registry": f"{actual_registry.host}/store", "insecure": True, "secret": "registry", **more}
+    settings = {"registry": f"{client_registry.host}/store", "insecure": True, "secret": "registry", **more}
 
     async def send_archive() -> None:
-        kube = cast("Kube", Cluster(actual_registry.host))
-        actual_uploads = Uploads(kube, Gateway(TokenReviews(kube), "system/gate"), BuildSettings(**settings))
-        async with served(application(*actual_uploads.routes()), 0) as port:
+        kube = cast("Kube", Cluster(client_registry.host))
+        upload_service = Uploads(kube, Gateway(TokenReviews(kube), "system/gate"), BuildSettings(**settings))
+        async with served(application(*upload_service.routes()), 0) as port:
             reader = IntakeJournalClient(f"http://127.0.0.1:{port}", tmp_path / "token")
             try:
                 await reader.upload(namespace, _DIGEST, len(data), _pieces(data))
             finally:
                 await reader.close()
 
-    (tmp_path / "token").write_text(token_text, encoding="ascii")
+    (tmp_path / "token").write_text(sender, encoding="ascii")
     asyncio.run(send_archive())
 
 
