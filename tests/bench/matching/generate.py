@@ -104,7 +104,7 @@ class Habits:
     wordings: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rng: random.Random, words: Vocabulary, *, simple: bool) -> Habits:
+    def from_values(cls, rng: random.Random, words: Vocabulary, *, simple: bool) -> Habits:
         """A team; a plain one neither shortens nor says things otherwise."""
         return cls(
             rng,
@@ -321,7 +321,7 @@ class _Side:
             unique=concept.type == "pk",
             references=names.get(referenced, "") if declared else "",
             allowed=frozenset(labels) if labels and not sampled and self.rng.random() < 0.7 else frozenset(),
-            samples=Sampled.of(_samples(self.rng, concept) if sampled and self.rng.random() < 0.9 else ()),
+            samples=Sampled.from_values(_samples(self.rng, concept) if sampled and self.rng.random() < 0.9 else ()),
         )
 
 
@@ -333,7 +333,7 @@ def fixture(words: Vocabulary, seed: int) -> Fixture:
     sides = []
     for types in (_SOURCE_TYPES, _TARGET_TYPES):
         tables = {name: [(name, c) for c in columns] for name, columns in words.domains[domain].items()}
-        sides.append(_Side(rng, Habits.of(rng, words, simple=simple), types, tables))
+        sides.append(_Side(rng, Habits.from_values(rng, words, simple=simple), types, tables))
     for side in sides:
         _change(rng, side, words.domains[strange])
     if rng.random() < 0.4:

@@ -13,13 +13,13 @@ Scores = Mapping[tuple[int, int], float]
 
 def assigned(scores: Scores) -> dict[int, int]:
     """Return the assigned column of each row, by index, for positive scores only. Rows and columns may stay unassigned."""
-    found: dict[int, int] = {}
+    assignment: dict[int, int] = {}
     for rows, columns in _components(scores):
         table = [[scores.get((r, c), 0.0) for c in columns] for r in rows]
         for row, column in enumerate(_best(table)):
             if column is not None and table[row][column] > 0:
-                found[rows[row]] = columns[column]
-    return found
+                assignment[rows[row]] = columns[column]
+    return assignment
 
 
 def _components(scores: Scores) -> list[tuple[list[int], list[int]]]:
@@ -29,10 +29,10 @@ def _components(scores: Scores) -> list[tuple[list[int], list[int]]]:
         if score > 0:
             rows.setdefault(r, []).append(c)
             columns.setdefault(c, []).append(r)
-    seen: set[int] = set()
+    visited: set[int] = set()
     parts = []
     for start in rows:
-        if start in seen:
+        if start in visited:
             continue
         part: tuple[set[int], set[int]] = ({start}, set())
         waiting = [start]
@@ -43,7 +43,7 @@ def _components(scores: Scores) -> list[tuple[list[int], list[int]]]:
                 more = [r for r in columns[column] if r not in part[0]]
                 part[0].update(more)
                 waiting += more
-        seen |= part[0]
+        visited |= part[0]
         parts.append((sorted(part[0]), sorted(part[1])))
     return parts
 
@@ -54,11 +54,11 @@ def _best(scores: list[list[float]]) -> list[int | None]:
     size = max(height, width)
     cost = [[-(scores[r][c] if r < height and c < width else 0.0) for c in range(size)] for r in range(size)]
     row_of = _augmented(cost, size)
-    found: list[int | None] = [None] * height
+    columns: list[int | None] = [None] * height
     for column in range(width):
         if row_of[column] < height:
-            found[row_of[column]] = column
-    return found
+            columns[row_of[column]] = column
+    return columns
 
 
 def _augmented(cost: list[list[float]], size: int) -> list[int]:  # noqa: C901  one algorithm, in the form in which it is known
@@ -67,20 +67,20 @@ def _augmented(cost: list[list[float]], size: int) -> list[int]:  # noqa: C901  
     row_of = [size] * (size + 1)
     for row in range(size):
         row_of[size], column = row, size
-        slack, came, done = [float("inf")] * size, [size] * size, [False] * (size + 1)
+        slack, came, visited = [float("inf")] * size, [size] * size, [False] * (size + 1)
         while row_of[column] != size:
-            done[column] = True
-            here, step, following = row_of[column], float("inf"), size
+            visited[column] = True
+            current_row, step, following = row_of[column], float("inf"), size
             for c in range(size):
-                if done[c]:
+                if visited[c]:
                     continue
-                reduced = cost[here][c] - high[here] - low[c]
+                reduced = cost[current_row][c] - high[current_row] - low[c]
                 if reduced < slack[c]:
                     slack[c], came[c] = reduced, column
                 if slack[c] < step:
                     step, following = slack[c], c
             for c in range(size + 1):
-                if done[c]:
+                if visited[c]:
                     high[row_of[c]] += step
                     low[c] -= step
                 elif c < size:

@@ -33,8 +33,8 @@ class Signs:
 
     def vector(self) -> tuple[float, ...]:
         """Return the features as a vector, with an intercept and two derived features."""
-        given = tuple(getattr(self, f.name) for f in fields(self))
-        return (1.0, *given, 1.0 if self.name >= SAME_NAME else 0.0, min(self.over_row, self.over_column))
+        values = tuple(getattr(self, f.name) for f in fields(self))
+        return (1.0, *values, 1.0 if self.name >= SAME_NAME else 0.0, min(self.over_row, self.over_column))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ def percent(signs: Signs) -> int:
 
     Columns with different names are at most at 90 if another column fits nearly as well, or if their names only share a word.
     """
-    found = _logistic(_WEIGHTS, signs.vector())
+    confidence = _logistic(_WEIGHTS, signs.vector())
     if signs.name < SAME_NAME and (min(signs.over_row, signs.over_column) < CLEARLY or signs.name < _SIMILAR):
-        return min(found, _AMBIGUOUS)
-    return found
+        return min(confidence, _AMBIGUOUS)
+    return confidence
 
 
 def table_percent(signs: TableSigns, *, telling: bool) -> int:
@@ -74,10 +74,10 @@ def table_percent(signs: TableSigns, *, telling: bool) -> int:
     At most 90 if another table fits nearly as well, or if neither the names are similar nor most of the columns match.
     `telling`: enough columns match to mean something; (id, name) does not.
     """
-    found = _logistic(_TABLE_WEIGHTS, signs.vector())
+    confidence = _logistic(_TABLE_WEIGHTS, signs.vector())
     if signs.lead < CLEARLY or (signs.name < _SIMILAR and not (telling and signs.covered >= _MOST)):
-        return min(found, _AMBIGUOUS)
-    return found
+        return min(confidence, _AMBIGUOUS)
+    return confidence
 
 
 def _logistic(weights: tuple[float, ...], features: tuple[float, ...]) -> int:

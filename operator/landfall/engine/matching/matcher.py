@@ -83,7 +83,7 @@ class NamedMatch:
 
 
 @dataclass(slots=True)
-class _Known:
+class _MatchState:
     """The input of matching, and the matches so far."""
 
     sources: Sequence[Entity]
@@ -102,78 +102,78 @@ class _Known:
         return frozenset(names | prefixes) | self.noise
 
 
-def matched(sources: Sequence[Entity], targets: Sequence[Entity], named: Sequence[NamedMatch] = ()) -> tuple[EntityPair, ...]:
-    """Return the matched tables with their matched columns, in the order of the sources. Matches in `named` are always used."""
+def matched(sources: Sequence[Entity], targets: Sequence[Entity], decisions: Sequence[NamedMatch] = ()) -> tuple[EntityPair, ...]:
+    """Return the matched tables with their matched columns, in the order of the sources. Matches in `decisions` are always used."""
     noise = common_words(e.name for e in sources) | common_words(e.name for e in targets)
-    known = _Known(sources, targets, named, noise)
-    _settle_tables(known)
-    return tuple(_matched_tables(known, s, t) for s, t in sorted(known.tables.items()))
+    state = _MatchState(sources, targets, decisions, noise)
+    _settle_tables(state)
+    return tuple(_matched_tables(state, s, t) for s, t in sorted(state.tables.items()))
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _settle_tables(known: _Known) -> None:
+def _settle_tables(state: _MatchState) -> None:
     rough = {
-        (s, t): _rough(known, s, t) for s in range(len(known.sources)) for t in range(len(known.targets)) if _may(known, s, t)
+        (s, t): _rough(state, s, t) for s in range(len(state.sources)) for t in range(len(state.targets)) if _may(state, s, t)
     }
     likely = set()
-    for s in range(len(known.sources)):
-        mine = sorted((t for t in range(len(known.targets)) if (s, t) in rough), key=lambda t: (-rough[s, t], t))
-        likely |= {(s, t) for t in mine[:_CANDIDATES]}
-    known.own = _own_tables(known)
-    scores = {(s, t): _table_score(known, s, t, _scores(known, s, t)) for s, t in sorted(likely | set(known.own.items()))}
-    good = {pair: value for pair, value in scores.items() if value >= _LEAST_TABLE or _is_named(known, *pair)}
-    known.tables = {**known.own, **assigned(_without(good, known.own))}
-    known.settled = {known.sources[s].id: known.targets[t].id for s, t in known.tables.items()}
-    for s, t in known.tables.items():
-        others = [
-            (v, known.targets[b].name if a == s else known.sources[a].name)
+    for s in range(len(state.sources)):
+        candidates = sorted((t for t in range(len(state.targets)) if (s, t) in rough), key=lambda t: (-rough[s, t], t))
+        likely |= {(s, t) for t in candidates[:_CANDIDATES]}
+    state.own = _own_tables(state)
+    scores = {(s, t): _table_score(state, s, t, _scores(state, s, t)) for s, t in sorted(likely | set(state.own.items()))}
+    good = {pair: value for pair, value in scores.items() if value >= _LEAST_TABLE or _is_named(state, *pair)}
+    state.tables = {**state.own, **assigned(_unmatched(good, state.own))}
+    state.settled = {state.sources[s].id: state.targets[t].id for s, t in state.tables.items()}
+    for s, t in state.tables.items():
+        rivals = [
+            (v, state.targets[b].name if a == s else state.sources[a].name)
             for (a, b), v in scores.items()
             if (a == s) != (b == t)
         ]
-        known.rivals[s] = max(others, default=(0.0, ""))
+        state.rivals[s] = max(rivals, default=(0.0, ""))
 
 
-def _matched_tables(known: _Known, s: int, t: int) -> EntityPair:
+def _matched_tables(state: _MatchState, s: int, t: int) -> EntityPair:
     """Two matched tables with their columns."""
-    mine, theirs = known.sources[s], known.targets[t]
-    scores = _scores(known, s, t)
-    score, (best, rival) = _table_score(known, s, t, scores), known.rivals[s]
-    signs = TableSigns(score, score - best, likeness(mine.name, theirs.name, known.noise), _covered(known, s, t, scores))
-    chosen = sorted(_chosen(mine, theirs, scores).items())
-    sure = table_percent(signs, telling=len(chosen) >= _TELLING_COLUMNS)
-    if _is_named(known, s, t):
+    source, target = state.sources[s], state.targets[t]
+    scores = _scores(state, s, t)
+    score, (best, rival) = _table_score(state, s, t, scores), state.rivals[s]
+    signs = TableSigns(score, score - best, likeness(source.name, target.name, state.noise), _covered(state, s, t, scores))
+    column_pairs = sorted(_column_pairs(source, target, scores).items())
+    sure = table_percent(signs, telling=len(column_pairs) >= _TELLING_COLUMNS)
+    if _is_named(state, s, t):
         confidence, reasons = 100, ["named in the TablePlan"]
-    elif same_name(mine.name, theirs.name):
+    elif same_name(source.name, target.name):
         confidence, reasons = 100, ["the same name"]
-    elif known.own.get(s) == t:
+    elif state.own.get(s) == t:
         confidence, reasons = sure, ["exactly the same columns"]
     else:
         confidence, reasons = sure, [_alike(signs.name), f"{signs.covered:.0%} of the columns match"]
     if confidence < 100 and signs.lead < CLEARLY and rival:
         reasons.append(f"{rival} fits nearly as well")
-    pairs = (_pair(known, (s, t), at, scores, score) for at in chosen)
+    pairs = (_pair(state, (s, t), at, scores, score) for at in column_pairs)
     capped = tuple(replace(f, confidence=min(f.confidence, confidence)) for f in pairs)
-    return EntityPair(mine.id, theirs.id, capped, confidence, tuple(reasons), signs)
+    return EntityPair(source.id, target.id, capped, confidence, tuple(reasons), signs)
 
 
-def _own_tables(known: _Known) -> dict[int, int]:
+def _own_tables(state: _MatchState) -> dict[int, int]:
     """Tables whose name exists on both sides; then tables whose columns have exactly the same names."""
-    sources, targets = known.sources, known.targets
-    told = {w.source for w in known.named if not w.source_field}, {w.target for w in known.named if not w.source_field}
-    rows = [s for s, e in enumerate(sources) if e.id not in told[0]]
-    columns = [t for t, e in enumerate(targets) if e.id not in told[1]]
-    own = _alone((s, t) for s in rows for t in columns if same_name(sources[s].name, targets[t].name))
+    sources, targets = state.sources, state.targets
+    decided = {w.source for w in state.named if not w.source_field}, {w.target for w in state.named if not w.source_field}
+    rows = [s for s, e in enumerate(sources) if e.id not in decided[0]]
+    columns = [t for t, e in enumerate(targets) if e.id not in decided[1]]
+    same_names = _alone((s, t) for s in rows for t in columns if same_name(sources[s].name, targets[t].name))
     shapes = [frozenset(f.name.casefold() for f in e.fields) for e in sources]
-    theirs = [frozenset(f.name.casefold() for f in e.fields) for e in targets]
+    target_shapes = [frozenset(f.name.casefold() for f in e.fields) for e in targets]
     alike = {
-        (s, t): 0.1 + likeness(sources[s].name, targets[t].name, known.noise)
+        (s, t): 0.1 + likeness(sources[s].name, targets[t].name, state.noise)
         for s in rows
         for t in columns
-        if shapes[s] == theirs[t] and len(shapes[s]) >= _TELLING_COLUMNS
+        if shapes[s] == target_shapes[t] and len(shapes[s]) >= _TELLING_COLUMNS
     }
-    return {**own, **assigned(_without(alike, own))}
+    return {**same_names, **assigned(_unmatched(alike, same_names))}
 
 
 def _alone(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
@@ -183,145 +183,147 @@ def _alone(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
     return {s: t for s, t in every if rows[s] == columns[t] == 1}
 
 
-def _without(scores: Mapping[tuple[int, int], float], settled: Mapping[int, int]) -> dict[tuple[int, int], float]:
+def _unmatched(scores: Mapping[tuple[int, int], float], matched: Mapping[int, int]) -> dict[tuple[int, int], float]:
     """The scores of pairs whose members are not matched yet."""
-    taken = set(settled.values())
-    return {(i, j): value for (i, j), value in scores.items() if i not in settled and j not in taken}
+    matched_targets = set(matched.values())
+    return {(i, j): value for (i, j), value in scores.items() if i not in matched and j not in matched_targets}
 
 
-def _is_named(known: _Known, s: int, t: int) -> bool:
-    return any(w.source == known.sources[s].id and w.target == known.targets[t].id and not w.source_field for w in known.named)
+def _is_named(state: _MatchState, s: int, t: int) -> bool:
+    return any(w.source == state.sources[s].id and w.target == state.targets[t].id and not w.source_field for w in state.named)
 
 
-def _may(known: _Known, s: int, t: int) -> bool:
+def _may(state: _MatchState, s: int, t: int) -> bool:
     """Whether the named matches allow this pair."""
-    for word in known.named:
-        if not word.source_field and (word.source == known.sources[s].id) != (word.target == known.targets[t].id):
+    for word in state.named:
+        if not word.source_field and (word.source == state.sources[s].id) != (word.target == state.targets[t].id):
             return False
     return True
 
 
-def _rough(known: _Known, s: int, t: int) -> float:
+def _rough(state: _MatchState, s: int, t: int) -> float:
     """A fast score: the similarity of the names, and the share of common words in the columns."""
-    left = {w for f in known.sources[s].fields for w in words(f.name)}
-    right = {w for f in known.targets[t].fields for w in words(f.name)}
-    shared = len(left & right) / max(1, min(len(left), len(right)))
-    return likeness(known.sources[s].name, known.targets[t].name, known.noise) + shared + (9 if _is_named(known, s, t) else 0)
+    source_words = {w for f in state.sources[s].fields for w in words(f.name)}
+    target_words = {w for f in state.targets[t].fields for w in words(f.name)}
+    shared = len(source_words & target_words) / max(1, min(len(source_words), len(target_words)))
+    return likeness(state.sources[s].name, state.targets[t].name, state.noise) + shared + (9 if _is_named(state, s, t) else 0)
 
 
-def _chosen(mine: Entity, theirs: Entity, scores: Mapping[tuple[int, int], float]) -> dict[int, int]:
+def _column_pairs(source: Entity, target: Entity, scores: Mapping[tuple[int, int], float]) -> dict[int, int]:
     """The matched columns: named matches, then equal names, then the assignment with the largest sum."""
-    told = {i: j for (i, j), value in scores.items() if value >= _NAMED}
-    left = _without(scores, told)
-    names = [f.name for f in mine.fields], [f.name for f in theirs.fields]
-    exact = _alone((i, j) for i, j in left if names[0][i] == names[1][j])
-    left = _without(left, exact)
-    own = {**told, **exact, **_alone((i, j) for i, j in left if same_name(names[0][i], names[1][j]))}
-    rest = {
+    decided = {i: j for (i, j), value in scores.items() if value >= _NAMED}
+    open_scores = _unmatched(scores, decided)
+    names = [f.name for f in source.fields], [f.name for f in target.fields]
+    exact = _alone((i, j) for i, j in open_scores if names[0][i] == names[1][j])
+    open_scores = _unmatched(open_scores, exact)
+    fixed = {**decided, **exact, **_alone((i, j) for i, j in open_scores if same_name(names[0][i], names[1][j]))}
+    candidates = {
         pair: value
-        for pair, value in _without(left, own).items()
-        if value >= max(_LEAST_COLUMN, _settled(scores, own, pair) - CLEARLY)
+        for pair, value in _unmatched(open_scores, fixed).items()
+        if value >= max(_LEAST_COLUMN, _best_matched_score(scores, fixed, pair) - CLEARLY)
     }
-    return {**own, **assigned(rest)}
+    return {**fixed, **assigned(candidates)}
 
 
-def _settled(scores: Mapping[tuple[int, int], float], own: Mapping[int, int], pair: tuple[int, int]) -> float:
+def _best_matched_score(scores: Mapping[tuple[int, int], float], fixed: Mapping[int, int], pair: tuple[int, int]) -> float:
     """The best score of either column with a column that is matched already. A pair with a lower score is not proposed."""
-    row = (scores.get((pair[0], j), 0.0) for j in own.values())
-    column = (scores.get((i, pair[1]), 0.0) for i in own)
+    row = (scores.get((pair[0], j), 0.0) for j in fixed.values())
+    column = (scores.get((i, pair[1]), 0.0) for i in fixed)
     return max((*row, *column), default=0.0)
 
 
-def _table_score(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int], float]) -> float:
+def _table_score(state: _MatchState, s: int, t: int, scores: Mapping[tuple[int, int], float]) -> float:
     """The score of two tables: half from the names, half from the share of matched columns."""
-    if _is_named(known, s, t):
+    if _is_named(state, s, t):
         return 1.0
-    name = likeness(known.sources[s].name, known.targets[t].name, known.noise)
-    return 0.5 * name + 0.5 * _covered(known, s, t, scores)
+    name = likeness(state.sources[s].name, state.targets[t].name, state.noise)
+    return 0.5 * name + 0.5 * _covered(state, s, t, scores)
 
 
-def _covered(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int], float]) -> float:
+def _covered(state: _MatchState, s: int, t: int, scores: Mapping[tuple[int, int], float]) -> float:
     """The share of matched columns, weighed by their scores: half of the smaller table, half of the larger one."""
-    sizes = len(known.sources[s].fields), len(known.targets[t].fields)
-    gained = sum(min(1.0, scores[pair]) for pair in _chosen(known.sources[s], known.targets[t], scores).items())
+    sizes = len(state.sources[s].fields), len(state.targets[t].fields)
+    gained = sum(min(1.0, scores[pair]) for pair in _column_pairs(state.sources[s], state.targets[t], scores).items())
     return 0.5 * gained / max(1, min(sizes)) + 0.5 * gained / max(1, *sizes)
 
 
 # -- columns ----------------------------------------------------------------------------------------------------------
 
 
-def _scores(known: _Known, s: int, t: int) -> dict[tuple[int, int], float]:
+def _scores(state: _MatchState, s: int, t: int) -> dict[tuple[int, int], float]:
     """The scores of all possible pairs of columns."""
-    own = known.common(s, t)
-    sources, targets = known.sources[s], known.targets[t]
-    said = {w.source_field: w.target for w in known.named if w.source == sources.id and w.source_field}
-    found = {}
-    for i, mine in enumerate(sources.fields):
-        for j, theirs in enumerate(targets.fields):
-            if mine.name in said or theirs.name in said.values():
-                if said.get(mine.name) == theirs.name:
-                    found[i, j] = _NAMED
+    shared_words = state.common(s, t)
+    sources, targets = state.sources[s], state.targets[t]
+    decided = {w.source_field: w.target for w in state.named if w.source == sources.id and w.source_field}
+    scores = {}
+    for i, source_field in enumerate(sources.fields):
+        for j, target_field in enumerate(targets.fields):
+            if source_field.name in decided or target_field.name in decided.values():
+                if decided.get(source_field.name) == target_field.name:
+                    scores[i, j] = _NAMED
                 continue
-            score = _score(known, mine, theirs, own)
+            score = _score(state, source_field, target_field, shared_words)
             if score > 0:
-                found[i, j] = score
-    return found
+                scores[i, j] = score
+    return scores
 
 
-def _score(known: _Known, mine: Field, theirs: Field, own: frozenset[str]) -> float:
-    typed = fitness(mine.kind, theirs.kind)
-    name = likeness(mine.name, theirs.name, own)
+def _score(state: _MatchState, source: Field, target: Field, shared_words: frozenset[str]) -> float:
+    typed = fitness(source.kind, target.kind)
+    name = likeness(source.name, target.name, shared_words)
     if not typed and name < SAME_NAME:
         return 0.0  # columns with the same name are matched, and a user has to choose the conversion
-    return _NAME * name + _TYPE * typed + _VALUES * (_says(mine, theirs) + 1) / 2 + _KEYS * (_keys(known, mine, theirs) + 1) / 2
+    return (
+        _NAME * name + _TYPE * typed + _VALUES * (_says(source, target) + 1) / 2 + _KEYS * (_keys(state, source, target) + 1) / 2
+    )
 
 
-def _says(mine: Field, theirs: Field) -> float:
-    return value_profile.evidence(mine.samples, theirs.name, theirs.allowed, theirs.length)
+def _says(source: Field, target: Field) -> float:
+    return value_profile.evidence(source.samples, target.name, target.allowed, target.length)
 
 
-def _keys(known: _Known, mine: Field, theirs: Field) -> float:
+def _keys(state: _MatchState, source: Field, target: Field) -> float:
     """From -1 (only one is a key) to 1 (both reference matched tables)."""
-    if mine.references and theirs.references:
-        if mine.references not in known.settled:
+    if source.references and target.references:
+        if source.references not in state.settled:
             return 0.4
-        return 1.0 if known.settled[mine.references] == theirs.references else -1.0
-    if mine.primary and theirs.primary:
+        return 1.0 if state.settled[source.references] == target.references else -1.0
+    if source.primary and target.primary:
         return 0.9
-    if mine.primary != theirs.primary:
+    if source.primary != target.primary:
         return -0.7
-    if bool(mine.references) != bool(theirs.references):
+    if bool(source.references) != bool(target.references):
         return -0.4
-    return 0.2 if mine.unique and theirs.unique else 0.0
+    return 0.2 if source.unique and target.unique else 0.0
 
 
 def _pair(
-    known: _Known, tables: tuple[int, int], at: tuple[int, int], scores: Mapping[tuple[int, int], float], table: float
+    state: _MatchState, tables: tuple[int, int], at: tuple[int, int], scores: Mapping[tuple[int, int], float], table: float
 ) -> FieldPair:
     s, t = tables
-    mine, theirs = known.sources[s].fields[at[0]], known.targets[t].fields[at[1]]
-    own = known.common(s, t)
-    said = any(w.source == known.sources[s].id and w.source_field == mine.name for w in known.named)
+    source, target = state.sources[s].fields[at[0]], state.targets[t].fields[at[1]]
+    shared_words = state.common(s, t)
+    is_decided = any(w.source == state.sources[s].id and w.source_field == source.name for w in state.named)
     row = max((v for (i, j), v in scores.items() if i == at[0] and j != at[1]), default=0.0)
     column = max((v for (i, j), v in scores.items() if j == at[1] and i != at[0]), default=0.0)
     signs = Signs(
         score=scores[at],
         over_row=scores[at] - row,
         over_column=scores[at] - column,
-        name=likeness(mine.name, theirs.name, own),
-        typed=fitness(mine.kind, theirs.kind),
-        values=_says(mine, theirs),
-        keys=_keys(known, mine, theirs),
+        name=likeness(source.name, target.name, shared_words),
+        typed=fitness(source.kind, target.kind),
+        values=_says(source, target),
+        keys=_keys(state, source, target),
         table=table,
-        over_table=table - known.rivals[s][0],
+        over_table=table - state.rivals[s][0],
     )
     rivals = sorted(((v, j) for (i, j), v in scores.items() if i == at[0] and j != at[1] and v >= scores[at] - 0.1), reverse=True)
     return FieldPair(
-        mine.name,
-        theirs.name,
-        100 if said else percent(signs),
-        ("named in the TablePlan",) if said else _reasons(mine, theirs, signs),
-        tuple(known.targets[t].fields[j].name for _, j in rivals[:3]),
+        source.name,
+        target.name,
+        100 if is_decided else percent(signs),
+        ("named in the TablePlan",) if is_decided else _reasons(source, target, signs),
+        tuple(state.targets[t].fields[j].name for _, j in rivals[:3]),
         signs,
     )
 
@@ -338,23 +340,23 @@ def _alike(likeness_of_names: float) -> str:
     return next((text for least, text in _ALIKE if likeness_of_names >= least), "the names are not similar")
 
 
-def _reasons(mine: Field, theirs: Field, signs: Signs) -> tuple[str, ...]:
-    found = [_alike(signs.name)]
-    if mine.kind is theirs.kind:
-        found.append("the same type family")
+def _reasons(source: Field, target: Field, signs: Signs) -> tuple[str, ...]:
+    reasons = [_alike(signs.name)]
+    if source.kind is target.kind:
+        reasons.append("the same type family")
     else:
-        found.append(f"{mine.kind.value} into {theirs.kind.value}")
-    if mine.references and theirs.references:
-        found.append("foreign keys to matched tables" if signs.keys > 0.5 else "foreign keys to different tables")
-    elif mine.primary and theirs.primary:
-        found.append("both are primary keys")
-    shared = value_profile.overlap(mine.samples.values, theirs.allowed)
+        reasons.append(f"{source.kind.value} into {target.kind.value}")
+    if source.references and target.references:
+        reasons.append("foreign keys to matched tables" if signs.keys > 0.5 else "foreign keys to different tables")
+    elif source.primary and target.primary:
+        reasons.append("both are primary keys")
+    shared = value_profile.overlap(source.samples.values, target.allowed)
     if shared is not None:
-        found.append(f"{shared:.0%} of its sampled values are among those that the target accepts")
+        reasons.append(f"{shared:.0%} of its sampled values are among those that the target accepts")
     elif signs.values > 0.5:
-        found.append(f"its values look like {value_profile.promised(theirs.name)}")
+        reasons.append(f"its values look like {value_profile.promised(target.name)}")
     elif signs.values < -0.5:
-        found.append("its values do not look like those of the target")
+        reasons.append("its values do not look like those of the target")
     if min(signs.over_row, signs.over_column) < CLEARLY:
-        found.append("another column fits nearly as well")
-    return tuple(found)
+        reasons.append("another column fits nearly as well")
+    return tuple(reasons)

@@ -121,8 +121,8 @@ _NO_WEIGHT = frozenset({"the", "of", "tbl", "t", "tb", "table", "fld", "col", "c
 @lru_cache(maxsize=100_000)
 def words(name: str) -> tuple[str, ...]:
     """Return the words of a name, in lower case and singular."""
-    found = [_singular(piece.lower()) for piece in _PIECE.findall(name)]
-    return tuple(found) or (name.lower(),)
+    pieces = [_singular(piece.lower()) for piece in _PIECE.findall(name)]
+    return tuple(pieces) or (name.lower(),)
 
 
 def _singular(word: str) -> str:
@@ -136,20 +136,20 @@ def _singular(word: str) -> str:
 
 
 @lru_cache(maxsize=200_000)
-def word_likeness(one: str, other: str) -> float:
+def word_likeness(first: str, second: str) -> float:
     """Return the similarity of two words, from 0 to 1."""
-    if one == other:
+    if first == second:
         return 1.0
-    if one.isdigit() or other.isdigit():
+    if first.isdigit() or second.isdigit():
         return 0.0
-    if _MEANING.get(one, one) == _MEANING.get(other, other):
+    if _MEANING.get(first, first) == _MEANING.get(second, second):
         return _SAME_MEANING
-    short, long = sorted((one, other), key=len)
+    short, long = sorted((first, second), key=len)
     if len(short) >= _LEAST_PREFIX and long.startswith(short):
         return _SHORTENED
     if len(short) >= 2 and len(short) < len(long) and _skeleton(short, long):
         return _SKELETON
-    ratio = SequenceMatcher(None, one, other).ratio()
+    ratio = SequenceMatcher(None, first, second).ratio()
     return ratio if ratio >= _ALIKE and len(short) > _LEAST_PREFIX else 0.0
 
 
@@ -157,25 +157,25 @@ def _skeleton(short: str, long: str) -> bool:
     """Whether the short word is the long one without some letters: the same first letter, and consonants in the same order."""
     if short[0] != long[0] or any(c in _VOWELS for c in short[1:]):
         return False
-    rest = iter(long[1:])
-    return all(c in rest for c in short[1:]) and len(short) >= len([c for c in long[1:] if c not in _VOWELS]) // 2 + 1
+    remaining = iter(long[1:])
+    return all(c in remaining for c in short[1:]) and len(short) >= len([c for c in long[1:] if c not in _VOWELS]) // 2 + 1
 
 
 @lru_cache(maxsize=400_000)
-def same_name(one: str, other: str) -> bool:
+def same_name(first: str, second: str) -> bool:
     """Return whether two names are equal without regard to case and separators: `customerId` and `customer_id`."""
-    left, right = (re.sub(r"[\W_]+", "", name.casefold()) for name in (one, other))
-    return left == right if left else one == other
+    left, right = (re.sub(r"[\W_]+", "", name.casefold()) for name in (first, second))
+    return left == right if left else first == second
 
 
-def likeness(one: str, other: str, own: frozenset[str] = frozenset()) -> float:
-    """Return the similarity of two names, from 0 to 1. `own` are words of their tables, which have a low weight."""
-    left, right = words(one), words(other)
+def likeness(first: str, second: str, shared_words: frozenset[str] = frozenset()) -> float:
+    """Return the similarity of two names, from 0 to 1. `shared_words` are words of their tables, which have a low weight."""
+    left, right = words(first), words(second)
     if left == right or "".join(left) == "".join(right):
         return 1.0
     if _is_initials(left, right) or _is_initials(right, left):
         return _SHORTENED
-    alike = _aligned(left, right, own)
+    alike = _aligned(left, right, shared_words)
     return alike * _CONTRARY if _contrary(left, right) else alike
 
 
@@ -183,13 +183,13 @@ def _is_initials(short: tuple[str, ...], long: tuple[str, ...]) -> bool:
     return len(short) == 1 and len(long) > 1 and len(short[0]) > 1 and short[0] == "".join(w[0] for w in long)
 
 
-def _weight(word: str, own: frozenset[str]) -> float:
+def _weight(word: str, shared_words: frozenset[str]) -> float:
     if word in _NO_WEIGHT:
         return 0.1
-    return _OWN_NAME if word in own else 1.0
+    return _OWN_NAME if word in shared_words else 1.0
 
 
-def _aligned(left: tuple[str, ...], right: tuple[str, ...], own: frozenset[str]) -> float:
+def _aligned(left: tuple[str, ...], right: tuple[str, ...], shared_words: frozenset[str]) -> float:
     """The best pairing of words, weighed; words without a partner count against it."""
     pairs = sorted(
         ((word_likeness(a, b), i, j) for i, a in enumerate(left) for j, b in enumerate(right)), key=lambda p: (-p[0], p[1], p[2])
@@ -200,8 +200,8 @@ def _aligned(left: tuple[str, ...], right: tuple[str, ...], own: frozenset[str])
         if alike and i not in used[0] and j not in used[1]:
             used[0].add(i)
             used[1].add(j)
-            gained += alike * (_weight(left[i], own) + _weight(right[j], own))
-    whole = sum(_weight(w, own) for w in (*left, *right))
+            gained += alike * (_weight(left[i], shared_words) + _weight(right[j], shared_words))
+    whole = sum(_weight(w, shared_words) for w in (*left, *right))
     return gained / whole if whole else 0.0
 
 

@@ -68,8 +68,8 @@ _TO_TEXT, _FROM_TEXT = 0.4, 0.35
 
 def most_characters(text: str) -> int | None:
     """Return the maximum number of characters of a type of PostgreSQL; None if it has none."""
-    found = re.match(r"(?:character varying|character|varchar|char|bpchar)\((\d+)\)", text)
-    return int(found.group(1)) if found else None
+    match = re.match(r"(?:character varying|character|varchar|char|bpchar)\((\d+)\)", text)
+    return int(match.group(1)) if match else None
 
 
 def kind_of(text: str) -> Kind:
@@ -85,9 +85,9 @@ def fitness(source: Kind, target: Kind) -> float:
     """Return how likely one family is stored as the other, from 0 (never) to 1 (the same)."""
     if source is target:
         return _EXACT
-    known = _INTO.get((source, target))
-    if known is not None:
-        return known
+    score = _INTO.get((source, target))
+    if score is not None:
+        return score
     if target is Kind.TEXT:
         return _TO_TEXT
     return _FROM_TEXT if source is Kind.TEXT else 0.0

@@ -26,11 +26,11 @@ _MOST = 0.8
 
 def kind_of(samples: Sequence[str]) -> str:
     """Return the kind of most of the values; empty if they have no known kind."""
-    told = [s for s in samples if s]
-    if len(told) < 3:
+    values = [s for s in samples if s]
+    if len(values) < 3:
         return ""
     for kind, look, _ in _KINDS:
-        if sum(1 for s in told if look.fullmatch(s)) >= _MOST * len(told):
+        if sum(1 for s in values if look.fullmatch(s)) >= _MOST * len(values):
             return kind
     return ""
 
@@ -38,8 +38,8 @@ def kind_of(samples: Sequence[str]) -> str:
 @lru_cache(maxsize=10_000)
 def promised(name: str) -> str:
     """Return the kind of value that a name suggests; empty if none."""
-    mine = set(words(name))
-    return next((kind for kind, _, promising in _KINDS if mine & promising), "")
+    name_words = set(words(name))
+    return next((kind for kind, _, promising in _KINDS if name_words & promising), "")
 
 
 def overlap(samples: Sequence[str], allowed: frozenset[str]) -> float | None:
@@ -60,7 +60,7 @@ class Sampled:
     longest: int = 0
 
     @classmethod
-    def of(cls, values: Sequence[str]) -> Sampled:
+    def from_values(cls, values: Sequence[str]) -> Sampled:
         """Compute the properties of the values."""
         return cls(tuple(values), kind_of(values), max(map(len, values), default=0))
 
@@ -75,9 +75,9 @@ def evidence(samples: Sampled, target_name: str, allowed: frozenset[str], length
         return 2 * shared - 1
     if length is not None and samples.longest > length:
         return -0.8
-    wanted = promised(target_name)
-    if wanted and samples.kind:
-        return 1.0 if wanted == samples.kind else -1.0
-    if wanted in {"email", "url", "uuid", "document"} and len(samples.values) >= 3:
+    expected_kind = promised(target_name)
+    if expected_kind and samples.kind:
+        return 1.0 if expected_kind == samples.kind else -1.0
+    if expected_kind in {"email", "url", "uuid", "document"} and len(samples.values) >= 3:
         return -0.6
     return -0.2 if samples.kind in {"email", "url"} else 0.0

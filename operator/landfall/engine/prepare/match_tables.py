@@ -105,7 +105,7 @@ def _entity(
                 unique=column.name in unique,
                 references=referenced,
                 allowed=(allowed or {}).get(column.name, frozenset()),
-                samples=Sampled.of(mine.get(column.name, ())),
+                samples=Sampled.from_values(mine.get(column.name, ())),
             )
         )
     return Entity(_id(table), table.name, tuple(fields))

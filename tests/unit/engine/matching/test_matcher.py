@@ -76,9 +76,9 @@ def test_types_of_all_engines_have_families(text: str, kind: Kind) -> None:
 
 
 def test_values_speak_for_and_against() -> None:
-    mails = Sampled.of([f"a{n}@b.example" for n in range(9)])
+    mails = Sampled.from_values([f"a{n}@b.example" for n in range(9)])
     assert evidence(mails, "email", frozenset(), None) == 1.0
-    assert evidence(Sampled.of(("soon", "later", "never")), "email", frozenset(), None) < 0
+    assert evidence(Sampled.from_values(("soon", "later", "never")), "email", frozenset(), None) < 0
     assert evidence(mails, "name", frozenset(), 5) < 0
     assert overlap(("f", "M", "x", "f"), frozenset({"f", "m"})) == pytest.approx(2 / 3)
 
