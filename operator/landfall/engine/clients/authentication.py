@@ -29,10 +29,10 @@ _MYSQL_WITHOUT_KEY = "mysql_native_password,client_ed25519,parsec"
 
 def accepted(endpoint: Endpoint, *, private: bool) -> frozenset[AuthMethod]:
     """Return the methods that a server may use. `private`: the connection is encrypted, or does not leave the machine."""
-    named = endpoint.login.methods or frozenset(AuthMethod)
+    methods = endpoint.login.methods or frozenset(AuthMethod)
     if endpoint.login.channel_binding:
-        named &= {AuthMethod.SCRAM}
-    return named if private or endpoint.login.clear_text else named - {AuthMethod.PASSWORD}
+        methods &= {AuthMethod.SCRAM}
+    return methods if private or endpoint.login.clear_text else methods - {AuthMethod.PASSWORD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +49,19 @@ def libpq(endpoint: Endpoint) -> tuple[LibpqAttempt, ...]:
     Two attempts are needed because libpq accepts an unfinished SCRAM exchange where it accepts servers that ask for no password, and
     because it cannot tie a method to TLS where TLS is optional.
     """
-    wanted = tls.policy(endpoint)
+    policy = tls.policy(endpoint)
     local = endpoint.host.startswith("/")
-    methods = accepted(endpoint, private=local or wanted.encrypt is tls.Encrypt.ALWAYS)
-    plain = tls.libpq(wanted)
+    methods = accepted(endpoint, private=local or policy.encrypt is tls.Encrypt.ALWAYS)
+    actual_parameters = tls.libpq(policy)
     if endpoint.login.channel_binding:
-        plain["channel_binding"] = "require"
+        actual_parameters["channel_binding"] = "require"
     if not endpoint.password:
-        return (_attempt(plain, methods),)
-    attempts = [(plain, methods - {AuthMethod.NONE})]
-    if wanted.encrypt is tls.Encrypt.IF_OFFERED and AuthMethod.PASSWORD in accepted(endpoint, private=True) - methods:
-        attempts.append(({**plain, "sslmode": "require"}, frozenset({AuthMethod.PASSWORD})))
+        return (_attempt(actual_parameters, methods),)
+    attempts = [(actual_parameters, methods - {AuthMethod.NONE})]
+    if policy.encrypt is tls.Encrypt.IF_OFFERED and AuthMethod.PASSWORD in accepted(endpoint, private=True) - methods:
+        attempts.append(({**actual_parameters, "sslmode": "require"}, frozenset({AuthMethod.PASSWORD})))
     if AuthMethod.NONE in methods:
-        attempts.append((plain, frozenset({AuthMethod.NONE})))
+        attempts.append((actual_parameters, frozenset({AuthMethod.NONE})))
     return tuple(_attempt(parameters, allowed) for parameters, allowed in attempts if allowed)
 
 
@@ -87,8 +87,8 @@ def not_accepted(method: AuthMethod | None, endpoint: Endpoint, side: str) -> Cr
         return CredentialRefusedError(message, advice=advice)
     if method is AuthMethod.NONE:
         return unproven(endpoint, side)
-    asked = f"authentication by {method}" if method else "an authentication method that is not supported"
-    message = f"{side}: the server at {endpoint.host} asks for {asked}, which the Connection does not accept"
+    method_text = f"authentication by {method}" if method else "an authentication method that is not supported"
+    message = f"{side}: the server at {endpoint.host} asks for {method_text}, which the Connection does not accept"
     return CredentialRefusedError(
         message, advice="Use scram-sha-256 in its pg_hba.conf, or correct require_auth in the Secret's `url`."
     )

@@ -36,18 +36,18 @@ Cells = tuple[Any, ...]
 
 
 def _message(error: psycopg.Error) -> PostgresMessage:
-    found, code = error.diag, error.sqlstate or ""
-    text = (found.message_primary or str(error).splitlines()[0]) if str(error) else "the connection ended"
+    diagnostics, code = error.diag, error.sqlstate or ""
+    text = (diagnostics.message_primary or str(error).splitlines()[0]) if str(error) else "the connection ended"
     if not code and isinstance(error, psycopg.OperationalError):
         code = "08006"
     return PostgresMessage(
         code,
         text,
-        found.context or "",
-        found.table_name or "",
-        found.column_name or "",
-        found.constraint_name or "",
-        positioned=bool(found.statement_position),
+        diagnostics.context or "",
+        diagnostics.table_name or "",
+        diagnostics.column_name or "",
+        diagnostics.constraint_name or "",
+        positioned=bool(diagnostics.statement_position),
     )
 
 
@@ -59,8 +59,8 @@ class Control:
         self._endpoint = endpoint
         self._no_rows = False
         self.raw = _connected(endpoint, side)
-        shown = self.value("SHOW search_path") if side == "source" else ""
-        self.run(f"SET search_path={searched_safely(shown, endpoint.schemas if side == 'source' else ())}")
+        search_path = self.value("SHOW search_path") if side == "source" else ""
+        self.run(f"SET search_path={searched_safely(search_path, endpoint.schemas if side == 'source' else ())}")
         if side == "source":
             self.run("SET default_transaction_read_only=on")
         for name, value in PINNED.items():
@@ -105,8 +105,8 @@ class Control:
 
     def value(self, statement: str, *values: object) -> Any:  # noqa: ANN401  any SQL type
         """Run a query and return the first value of the first row; None if there is no row."""
-        found = self.rows(statement, *values)
-        return found[0][0] if found else None
+        rows = self.rows(statement, *values)
+        return rows[0][0] if rows else None
 
     def copy_in(self, statement: str, data: bytes) -> None:
         """Run COPY … FROM STDIN with all of its input."""
@@ -187,8 +187,8 @@ def _refused(error: psycopg.Error, endpoint: Endpoint, side: str) -> EngineError
             return from_postgresql(PostgresMessage(code, primary), side)
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("\t")]  # hints are indented
     last = lines[-1] if lines else "no response"
-    where = endpoint.host if endpoint.host.startswith("/") else f"{endpoint.host}:{endpoint.port}"
+    address = endpoint.host if endpoint.host.startswith("/") else f"{endpoint.host}:{endpoint.port}"
     return UnreachableError(
-        f"{side}: no PostgreSQL answers at {where}: {last.rsplit(': ', 1)[-1]}",
+        f"{side}: no PostgreSQL answers at {address}: {last.rsplit(': ', 1)[-1]}",
         advice="Check host, port and tls in the Connection, and that no firewall blocks this machine.",
     )

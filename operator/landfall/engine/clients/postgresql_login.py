@@ -85,17 +85,17 @@ class Login:
     def _client(self, offered: list[str]) -> ScramClient:
         """A client of the strongest mechanism. Over TLS, a server that hides that it can bind the login to TLS is found out."""
         user, password = self._endpoint.username, self._endpoint.password
-        known = [name for name in offered if name in {"SCRAM-SHA-256", _PLUS}]
+        mechanisms = [name for name in offered if name in {"SCRAM-SHA-256", _PLUS}]
         demanded = self._endpoint.login.channel_binding
-        if not known or (demanded and (self._tls is None or _PLUS not in known)):
-            raise self._unbound() if known else authentication.not_accepted(None, self._endpoint, self._side)
+        if not mechanisms or (demanded and (self._tls is None or _PLUS not in mechanisms)):
+            raise self._unbound() if mechanisms else authentication.not_accepted(None, self._endpoint, self._side)
         try:
             if self._tls is not None:
-                return ScramClient(known, user, password, channel_binding=("tls-server-end-point", self._tls))
+                return ScramClient(mechanisms, user, password, channel_binding=("tls-server-end-point", self._tls))
         except ScramException as error:  # a certificate whose algorithm names no digest has no end point to bind to
             if demanded:
                 raise self._unbound() from error
-        return ScramClient([name for name in known if name != _PLUS], user, password)
+        return ScramClient([name for name in mechanisms if name != _PLUS], user, password)
 
     def _unbound(self) -> CredentialRefusedError:
         message = f"{self._side}: the server at {self._endpoint.host} does not bind the login to TLS, which the address demands"

@@ -58,40 +58,40 @@ class Wire:
     # -- opening ----------------------------------------------------------------------------------------------------
 
     def _opened(self) -> socket.socket:
-        endpoint, wanted = self._endpoint, tls.policy(self._endpoint)
+        endpoint, policy = self._endpoint, tls.policy(self._endpoint)
         if endpoint.host.startswith("/"):
-            plain = socket.socket(socket.AF_UNIX)
-            plain.connect(f"{endpoint.host}/.s.PGSQL.{endpoint.port}")
-            return plain
-        plain = self._dialled()
-        context = tls.context(wanted)
+            raw_socket = socket.socket(socket.AF_UNIX)
+            raw_socket.connect(f"{endpoint.host}/.s.PGSQL.{endpoint.port}")
+            return raw_socket
+        raw_socket = self._dialled()
+        context = tls.context(policy)
         if context is None:
-            return plain
-        plain.sendall(struct.pack("!II", 8, _SSL_REQUEST))
-        if plain.recv(1) == b"S":
+            return raw_socket
+        raw_socket.sendall(struct.pack("!II", 8, _SSL_REQUEST))
+        if raw_socket.recv(1) == b"S":
             try:
-                return context.wrap_socket(plain, server_hostname=wanted.server_name)
+                return context.wrap_socket(raw_socket, server_hostname=policy.server_name)
             except ssl.SSLError:
-                if wanted.encrypt is not tls.Encrypt.IF_OFFERED:
+                if policy.encrypt is not tls.Encrypt.IF_OFFERED:
                     raise
-                plain.close()
+                raw_socket.close()
                 return self._dialled()  # as libpq does: TLS negotiation failed, and an unencrypted connection is allowed
-        if wanted.encrypt is tls.Encrypt.IF_OFFERED:
-            return plain
+        if policy.encrypt is tls.Encrypt.IF_OFFERED:
+            return raw_socket
         message = f"{self._side}: the server at {endpoint.host} does not offer TLS"
         raise UnreachableError(message, advice="Enable TLS on the server, or set `tls.mode: Prefer`.")
 
     def _dialled(self) -> socket.socket:
-        wanted = dict(self._endpoint.parameters)
-        seconds = int(wanted.get("connect_timeout", _CONNECT_SECONDS))
-        plain = socket.create_connection((self._endpoint.host, self._endpoint.port), timeout=seconds)
-        plain.settimeout(None)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        options = dict(self._endpoint.parameters)
+        seconds = int(options.get("connect_timeout", _CONNECT_SECONDS))
+        raw_socket = socket.create_connection((self._endpoint.host, self._endpoint.port), timeout=seconds)
+        raw_socket.settimeout(None)
+        raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, option, usual in _KEEPALIVE:
-            if name in wanted or usual:
-                plain.setsockopt(socket.IPPROTO_TCP, option, int(wanted.get(name, usual)))
-        return plain
+            if name in options or usual:
+                raw_socket.setsockopt(socket.IPPROTO_TCP, option, int(options.get(name, usual)))
+        return raw_socket
 
     def _start(self, settings: dict[str, str]) -> None:
         words = {
@@ -126,24 +126,24 @@ class Wire:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise self._lost() from error
+            raise self._lost_error() from error
 
-    def _read(self, wanted: int) -> bytes:
+    def _read(self, length: int) -> bytes:
         parts, have = [self._buffer], len(self._buffer)
-        while have < wanted:
+        while have < length:
             try:
-                part = self._socket.recv(max(65536, min(wanted - have, _BLOCK)))
+                part = self._socket.recv(max(65536, min(length - have, _BLOCK)))
             except OSError as error:
-                raise self._lost() from error
+                raise self._lost_error() from error
             if not part:
-                raise self._lost()
+                raise self._lost_error()
             parts.append(part)
             have += len(part)
         whole = b"".join(parts) if len(parts) > 1 else parts[0]
-        self._buffer = whole[wanted:]
-        return whole[:wanted]
+        self._buffer = whole[length:]
+        return whole[:length]
 
-    def _lost(self) -> EngineError:
+    def _lost_error(self) -> EngineError:
         if self._aborted:
             return ConnectionLostError(f"{self._side}: connection closed on request")
         return ConnectionLostError(
@@ -168,18 +168,18 @@ class Wire:
     def rows(self, sql: str) -> list[Row]:
         """Run one or more statements. Return the rows of all of them as text. Raises the first error."""
         self._send(b"Q", sql.encode() + b"\0")
-        found: list[Row] = []
+        rows: list[Row] = []
         failure: EngineError | None = None
         for kind, body in self._messages():
             if kind == b"D":
-                found.append(_row(body))
+                rows.append(_row(body))
             elif kind == b"E":
                 failure = failure or self._translated(body)
             elif kind == b"Z":
                 break
         if failure:
             raise failure
-        return found
+        return rows
 
     def _begin_copy(self, sql: str, expected: bytes) -> None:
         self._send(b"Q", sql.encode() + b"\0")
@@ -251,16 +251,16 @@ class Wire:
         """
         try:
             self._begin_copy(sql, b"H")
-            sent = self._relay(target)
-            read = self._end_of_copy()
+            sent_bytes = self._relay(target)
+            read_rows = self._end_of_copy()
         except EngineError:
             target.copy_fail()
             raise
-        written = target.copy_end()
-        if read != written:
-            message = f"{self._side}: {read} rows were read, but {written} were written"
+        written_rows = target.copy_end()
+        if read_rows != written_rows:
+            message = f"{self._side}: {read_rows} rows were read, but {written_rows} were written"
             raise ConnectionLostError(message, advice="Run the same command again.")
-        return Moved(written, sent)
+        return Moved(written_rows, sent_bytes)
 
     def _relay(self, target: Wire) -> int:
         """Forward CopyData frames until another message arrives. Return the number of forwarded bytes."""
@@ -272,16 +272,16 @@ class Wire:
             view = memoryview(space)
         view[:have] = self._buffer
         self._buffer = b""
-        sent, rest = 0, 0
+        sent_bytes, remaining = 0, 0
         while True:
-            ready, rest, ended = _frames_end(space, have, rest)
+            ready, remaining, is_end = _frames_end(space, have, remaining)
             if ready:
                 target._write(view[:ready])
-                sent += ready
+                sent_bytes += ready
                 target.check_refusal()
-            if ended:
+            if is_end:
                 self._buffer = bytes(view[ready:have])
-                return sent
+                return sent_bytes
             view[: have - ready] = bytes(view[ready:have])
             have -= ready
             have += self._received(view[have : have + _BLOCK])
@@ -290,9 +290,9 @@ class Wire:
         try:
             count = self._socket.recv_into(view)
         except OSError as error:
-            raise self._lost() from error
+            raise self._lost_error() from error
         if not count:
-            raise self._lost()
+            raise self._lost_error()
         return count
 
     def _end_of_copy(self) -> int:
@@ -324,15 +324,15 @@ class Wire:
             self._socket.close()
 
 
-def _frames_end(space: bytearray, have: int, rest: int) -> tuple[int, int, bool]:
+def _frames_end(space: bytearray, have: int, remaining: int) -> tuple[int, int, bool]:
     """Find the end of the bytes that can be forwarded.
 
-    `rest` bytes of the current frame are still missing. Returns how many bytes of `space[:have]` belong to CopyData frames, how many
+    `remaining` bytes of the current frame are still missing. Returns how many bytes of `space[:have]` belong to CopyData frames, how many
     bytes of the last frame are missing, and whether another kind of message begins there.
     """
-    if rest >= have:
-        return have, rest - have, False
-    at = rest
+    if remaining >= have:
+        return have, remaining - have, False
+    at = remaining
     unpack = _LENGTH.unpack_from
     while have - at >= 5:
         if space[at] != 100:

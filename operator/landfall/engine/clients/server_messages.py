@@ -132,8 +132,8 @@ def _names(message: PostgresMessage) -> list[str]:
     copied = _COPIED.match(message.context)
     table = message.table or (copied["table"] if copied else "")
     column = message.column or (copied["column"] if copied and copied["column"] else "")
-    found = [f"table {table}{'.' if column else ''}{column}"] if table else []
-    return [*found, f"constraint {message.constraint}"] if message.constraint else found
+    names = [f"table {table}{'.' if column else ''}{column}"] if table else []
+    return [*names, f"constraint {message.constraint}"] if message.constraint else names
 
 
 def of_mysql(number: int, text: str) -> str:

@@ -99,33 +99,37 @@ def system_authorities() -> str:
 
     Client libraries that a Python package brings have an OpenSSL of their own, which looks in folders that the system does not have.
     """
-    named = ssl.get_default_verify_paths().cafile
-    return next((file for file in (named, *_BUNDLES) if file and Path(file).is_file()), "")
+    default_file = ssl.get_default_verify_paths().cafile
+    return next((file for file in (default_file, *_BUNDLES) if file and Path(file).is_file()), "")
 
 
-def libpq(wanted: TlsPolicy) -> dict[str, str]:
+def libpq(actual_policy: TlsPolicy) -> dict[str, str]:
     """Return connection parameters for libpq. GSSAPI encryption is off, because the other client does not support it."""
-    parameters = {"sslmode": _SSL_MODES[wanted.encrypt, wanted.verify][0], "gssencmode": "disable"}
-    if wanted.verify is not Verify.NOTHING:
-        parameters["sslrootcert"] = authority_file(wanted.authority) if wanted.authority else system_authorities() or "system"
+    parameters = {"sslmode": _SSL_MODES[actual_policy.encrypt, actual_policy.verify][0], "gssencmode": "disable"}
+    if actual_policy.verify is not Verify.NOTHING:
+        parameters["sslrootcert"] = (
+            authority_file(actual_policy.authority) if actual_policy.authority else system_authorities() or "system"
+        )
     return parameters
 
 
-def context(wanted: TlsPolicy) -> ssl.SSLContext | None:
+def context(actual_policy: TlsPolicy) -> ssl.SSLContext | None:
     """Return a context for Python's `ssl`; None if TLS is not used."""
-    if wanted.encrypt is Encrypt.NEVER:
+    if actual_policy.encrypt is Encrypt.NEVER:
         return None
-    made = ssl.create_default_context(cadata=wanted.authority or None)
-    made.check_hostname = wanted.verify is Verify.HOST
-    made.verify_mode = ssl.CERT_NONE if wanted.verify is Verify.NOTHING else ssl.CERT_REQUIRED
-    made.verify_flags &= ~ssl.VERIFY_X509_STRICT  # newer versions of Python set it; libpq accepts certificates that it rejects
-    return made
+    ssl_context = ssl.create_default_context(cadata=actual_policy.authority or None)
+    ssl_context.check_hostname = actual_policy.verify is Verify.HOST
+    ssl_context.verify_mode = ssl.CERT_NONE if actual_policy.verify is Verify.NOTHING else ssl.CERT_REQUIRED
+    ssl_context.verify_flags &= (
+        ~ssl.VERIFY_X509_STRICT
+    )  # newer versions of Python set it; libpq accepts certificates that it rejects
+    return ssl_context
 
 
-def mysql(wanted: TlsPolicy) -> dict[str, object]:
+def mysql(actual_policy: TlsPolicy) -> dict[str, object]:
     """Return arguments for the client library of MySQL and MariaDB. Libraries treat `PREFERRED` differently, so the caller tries both ways."""
-    arguments: dict[str, object] = {"ssl_mode": _SSL_MODES[wanted.encrypt, wanted.verify][1]}
-    if wanted.verify is not Verify.NOTHING:
-        authority = authority_file(wanted.authority) if wanted.authority else system_authorities()
+    arguments: dict[str, object] = {"ssl_mode": _SSL_MODES[actual_policy.encrypt, actual_policy.verify][1]}
+    if actual_policy.verify is not Verify.NOTHING:
+        authority = authority_file(actual_policy.authority) if actual_policy.authority else system_authorities()
         arguments["ssl"] = {"ca": authority}
     return arguments
