@@ -121,7 +121,7 @@ def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None
             _lost_index(draft, label, found.problem, unique=index.unique)
             return
         where = found.sql
-    sql = draft.target.ddl.create_index(name, planned.target, parts, unique=index.unique, where=where)
+    sql = draft.target.ddl.create_index(name, planned.target, parts, unique=index.unique, condition=where)
     if plain:
         _constraint(draft, planned, name, "UNIQUE", sql, label)
         return
@@ -240,7 +240,7 @@ def _folded_index(draft: Draft, planned: TablePlan, index: Index, label: str) ->
     if parts is None or found.problem:
         return  # reported with the index itself
     name = draft.relations.claim(f"{planned.target}_{'_'.join(draft.spelled(p.column or 'expr') for p in index.parts)}_nocase")
-    sql = draft.target.ddl.create_index(name, planned.target, parts, unique=True, where=found.sql)
+    sql = draft.target.ddl.create_index(name, planned.target, parts, unique=True, condition=found.sql)
     draft.add_statement(Stage.INDEXES, "unique index", name, planned.target, sql, describes=f"{label} without regard to case")
 
 

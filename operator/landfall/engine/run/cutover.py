@@ -287,10 +287,10 @@ class FinalPhase:
         if isinstance(work.engine, SequenceSource):
             for source, target, within in work.plan.placed_sequences:
                 value, called = work.engine.sequence_position(reader, source)
-                work.staging_of(within).set_sequence(target, value, called=called)
+                work.staging_of(within).set_sequence(target, value, is_called=called)
             for source, target in () if work.options.rehearsal else work.plan.followed:
                 value, called = work.engine.sequence_position(reader, source)
-                staging.follow_sequence(target, value, called=called)
+                staging.follow_sequence(target, value, is_called=called)
         for table in work.plan.tables:
             for counter in table.counters:
                 following = work.engine.next_value(reader, table, counter.source_column) if counter.source_column else 0

@@ -64,7 +64,7 @@ class TargetTypes(Protocol):
     def mapping(self, column: SourceMapping) -> Mapping:
         """The column in a new table. In its `target_type`, `{type}` stands for the name of a type that `type_statement` creates."""
 
-    def fitted(self, mapped: Mapping, column: Column, wanted: Column, source: SourceEngine) -> Fit:
+    def fitted(self, mapped: Mapping, column: Column, existing: Column, source: SourceEngine) -> Fit:
         """The mapping of a new table, changed for an existing column. Raises UnfitError where values would not survive it."""
 
     def of_view(self, column: SourceMapping) -> Mapping:
@@ -159,7 +159,7 @@ class TargetDdl(Protocol):
     def constraint_by_index(self, table: str, name: str, word: str, tail: str = "") -> str:
         """Make a key of the index of the same name. `word`: PRIMARY KEY or UNIQUE."""
 
-    def create_index(self, name: str, table: str, parts: str, *, unique: bool, where: str = "", method: str = "") -> str:
+    def create_index(self, name: str, table: str, parts: str, *, unique: bool, condition: str = "", method: str = "") -> str:
         """CREATE INDEX. `parts`: as `index_parts` yields them; `method`: the default one, or `hash`, which takes values of every length."""
 
     def index_octets(self, column: ColumnPlan, length: int | None) -> int:
@@ -183,8 +183,8 @@ class TargetDdl(Protocol):
     def attach_index(self, parent: str, name: str, schema: str = "") -> str:
         """Make an index a partition of another one, which is in `schema` if that is another schema."""
 
-    def foreign_key_clause(self, key: ForeignKey, columns: Sequence[str], table: str, others: Sequence[str]) -> str:
-        """What makes a foreign key to a table. `columns`, `others`: names in the target."""
+    def foreign_key_clause(self, key: ForeignKey, columns: Sequence[str], table: str, referenced: Sequence[str]) -> str:
+        """What makes a foreign key to a table. `columns`, `referenced`: names in the target."""
 
     def create_view(self, name: str, query: str, *, materialized: bool, options: str = "") -> str:
         """CREATE VIEW."""
@@ -292,10 +292,10 @@ class StagingSchema(Protocol):
     def drop_foreign_key(self, table: str, name: str) -> None:
         """Drop a foreign key of a table."""
 
-    def set_sequence(self, name: str, value: int, *, called: bool) -> None:
-        """Set a sequence to a value, which was given out already if it is `called`."""
+    def set_sequence(self, name: str, value: int, *, is_called: bool) -> None:
+        """Set a sequence to a value, which was given out already if it is `is_called`."""
 
-    def follow_sequence(self, name: str, value: int, *, called: bool) -> None:
+    def follow_sequence(self, name: str, value: int, *, is_called: bool) -> None:
         """Set a sequence of the target schema to a value, unless it is past it already."""
 
     def set_counter(self, table: str, counter: Counter, following: int) -> None:
@@ -315,7 +315,7 @@ class Loader(RowSink, Protocol):
     def claim(self, lease: Lease) -> Chunk | None:
         """Claim the next chunk in a new transaction, the largest table first; None, without one, if none is left. Raises SupersededError."""
 
-    def complete(self, lease: Lease, chunk: Chunk, moved: Moved) -> None:
+    def complete(self, lease: Lease, chunk: Chunk, amount: Moved) -> None:
         """Record a claimed chunk and commit."""
 
     def begin_repair(self, lease: Lease) -> None:
@@ -394,8 +394,8 @@ class SchemaSwap(Protocol):
 class TargetCatalog(Protocol):
     """What is in the target already."""
 
-    def facts(self, options: Options, wanted: frozenset[tuple[str, str]], schemas: tuple[str, ...] = ()) -> TargetFacts:
-        """What planning needs to know. `wanted`: new relations, as (schema, name); `schemas`: of the source, if they keep their names."""
+    def facts(self, options: Options, relations: frozenset[tuple[str, str]], schemas: tuple[str, ...] = ()) -> TargetFacts:
+        """What planning needs to know. `relations`: new relations, as (schema, name); `schemas`: of the source, if they keep their names."""
 
     def existing(self, schema: str) -> Catalog:
         """The catalog of a schema, as that of a source. Raises ObjectMissingError."""
@@ -461,7 +461,7 @@ class TargetDatabase(Protocol):
     def clock(self) -> str:
         """The server's time."""
 
-    def stage(self, plan: Plan, schema: str, within: str = "") -> StagingSchema:
+    def stage(self, plan: Plan, schema: str, target_schema: str = "") -> StagingSchema:
         """A staging schema of a run: `Plan.place(schema, within)`."""
 
     def loader(self, plan: Plan, schema: str) -> Loader:

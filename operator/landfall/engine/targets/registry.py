@@ -24,8 +24,8 @@ BUILT_IN = {"PostgreSQL": "landfall.engine.targets.postgresql.engine:POSTGRESQL"
 def engines() -> dict[str, TargetEngine]:
     """All registered engines by name, sorted. Raises TypeError for an entry point that is not one or has another name."""
     built_in = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
-    found = {point.name: point for point in (*entry_points(group=GROUP), *built_in)}
-    return {name: _loaded(found[name]) for name in sorted(found)}
+    points = {point.name: point for point in (*entry_points(group=GROUP), *built_in)}
+    return {name: _loaded(points[name]) for name in sorted(points)}
 
 
 def _loaded(point: EntryPoint) -> TargetEngine:
@@ -38,11 +38,11 @@ def _loaded(point: EntryPoint) -> TargetEngine:
 
 def target_of(endpoint: Endpoint) -> TargetEngine:
     """The engine behind a target's endpoint. Raises SpecError where none of that name is registered."""
-    found = engines().get(endpoint.engine)
-    if found is None:
+    engine = engines().get(endpoint.engine)
+    if engine is None:
         message = f"target: {endpoint.engine} cannot be a target"
         raise SpecError(message, advice=f"Use a Connection of type {' or '.join(engines())}.")
-    return found
+    return engine
 
 
 @contextmanager

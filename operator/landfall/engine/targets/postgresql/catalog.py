@@ -26,7 +26,7 @@ _KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialize
 
 
 def facts(
-    control: Control, options: Options, wanted: frozenset[tuple[str, str]], port: int, schemas: tuple[str, ...] = ()
+    control: Control, options: Options, relations: frozenset[tuple[str, str]], port: int, schemas: tuple[str, ...] = ()
 ) -> TargetFacts:
     """Everything that planning asks of the target. `schemas`: those of the source, if they keep their names."""
     number = int(control.value("SELECT current_setting('server_version_num')"))
@@ -41,13 +41,13 @@ def facts(
     if control.value("SELECT current_setting('server_encoding')") != "UTF8":
         message = "target: the database's encoding is not UTF8, so it cannot hold every text"
         raise SpecError(message, advice="Create the target database with ENCODING 'UTF8'.")
-    found = _in_the_way(control, wanted, filled=options.on_existing is OnExisting.FILL)
-    found = found if len(schemas) > 1 else [replace(r, schema="") for r in found]
+    in_the_way = _in_the_way(control, relations, filled=options.on_existing is OnExisting.FILL)
+    in_the_way = in_the_way if len(schemas) > 1 else [replace(r, schema="") for r in in_the_way]
     if not schemas:
-        return _of_schema(control, number, options.target_schema, (options.target_schema,), found)
+        return _of_schema(control, number, options.target_schema, (options.target_schema,), in_the_way)
     each = [
         replace(
-            _of_schema(control, number, s, (s, *(o for o in schemas if o != s)), [r for r in found if r.schema in {"", s}]),
+            _of_schema(control, number, s, (s, *(o for o in schemas if o != s)), [r for r in in_the_way if r.schema in {"", s}]),
             schema=s,
         )
         for s in schemas
@@ -56,13 +56,13 @@ def facts(
         each[0],
         schema="",
         each=tuple(each),
-        in_the_way=tuple(found),
+        in_the_way=tuple(in_the_way),
         missing_schemas=frozenset(s for s in schemas if _is_missing(control, s)),
         problems=tuple(dict.fromkeys(p for f in each for p in f.problems)),
     )
 
 
-def _of_schema(control: Control, number: int, schema: str, path: tuple[str, ...], found: list[Replaced]) -> TargetFacts:
+def _of_schema(control: Control, number: int, schema: str, path: tuple[str, ...], in_the_way: list[Replaced]) -> TargetFacts:
     """What is known of the target and one of its schemas. `path`: where its definitions find names."""
     return TargetFacts(
         version=control.value("SELECT current_setting('server_version')"),
@@ -70,7 +70,7 @@ def _of_schema(control: Control, number: int, schema: str, path: tuple[str, ...]
         relations=_names(control, "SELECT relname FROM pg_class WHERE relnamespace=to_regnamespace(%s)", schema),
         types=_names(control, "SELECT typname FROM pg_type WHERE typnamespace=to_regnamespace(%s)", schema),
         routines=_names(control, "SELECT proname FROM pg_proc WHERE pronamespace=to_regnamespace(%s)", schema),
-        in_the_way=tuple(found),
+        in_the_way=tuple(in_the_way),
         extensions=frozenset(r[0] for r in control.rows("SELECT extname FROM pg_extension")),
         available_extensions=frozenset(r[0] for r in control.rows("SELECT name FROM pg_available_extensions")),
         problems=tuple(_problems(control, schema)),
@@ -129,8 +129,8 @@ def _problems(control: Control, schema: str) -> Iterable[str]:
         yield f"the target's credential lacks CREATE on database {control.raw.info.dbname} (for staging and the ledger)"
 
 
-def _in_the_way(control: Control, wanted: frozenset[tuple[str, str]], *, filled: bool) -> list[Replaced]:
-    pairs = sorted(wanted)
+def _in_the_way(control: Control, relations: frozenset[tuple[str, str]], *, filled: bool) -> list[Replaced]:
+    pairs = sorted(relations)
     rows = control.rows(
         "SELECT c.oid,n.nspname,c.relname,c.relkind::text,pg_has_role(c.relowner,'USAGE') FROM pg_class c"
         " JOIN pg_namespace n ON n.oid=c.relnamespace JOIN unnest(%s::text[],%s::text[]) w(schema,name) ON w.schema=n.nspname"
@@ -140,14 +140,14 @@ def _in_the_way(control: Control, wanted: frozenset[tuple[str, str]], *, filled:
         *([s for s, _ in pairs], [n for _, n in pairs]),
     )
     oids = [r[0] for r in rows]
-    made = []
+    replaced = []
     for oid, schema, name, kind, owned in rows:
         if not owned:
             message = f"target: {schema}.{name} belongs to a role that the credential is not a member of"
             raise PrivilegeMissingError(message, advice="Connect as its owner, or GRANT that role.")
-        found = [*dependants(control, oid, oids), *(_sequence_grants(control, oid) if filled else ())]
-        made.append(Replaced(_KINDS[kind], name, tuple(found), schema))
-    return made
+        actual_dependants = [*dependants(control, oid, oids), *(_sequence_grants(control, oid) if filled else ())]
+        replaced.append(Replaced(_KINDS[kind], name, tuple(actual_dependants), schema))
+    return replaced
 
 
 def dependants(control: Control, oid: int, moving: list[int]) -> Iterable[Dependant]:
@@ -305,9 +305,9 @@ def _functions(control: Control, oid: int, name: str) -> Iterable[Dependant]:
             continue
         word = "PROCEDURE" if kind == "p" else "FUNCTION"
         yield Dependant("function", function, name, f"DROP {word} IF EXISTS {function} RESTRICT", definition.rstrip())
-        told = [f"ALTER {word} {function} OWNER TO {owner}"] if owner else []
-        told += [f"REVOKE ALL ON {word} {function} FROM PUBLIC", *grants] if grants is not None else []
-        for sql in told:
+        statements = [f"ALTER {word} {function} OWNER TO {owner}"] if owner else []
+        statements += [f"REVOKE ALL ON {word} {function} FROM PUBLIC", *grants] if grants is not None else []
+        for sql in statements:
             yield Dependant("right on a function", function, name, "SELECT 1", sql)
 
 

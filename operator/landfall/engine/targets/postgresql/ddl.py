@@ -121,8 +121,8 @@ def moved_path(path: str, schemas: Sequence[str], target: str) -> str:
     items = [item for item in PATH_ITEM.findall(path) if item != '""']
     if not schemas:
         return ", ".join(items) or "''"
-    moved = {name for schema in schemas for name in (schema, quoted(schema))}
-    return ", ".join(dict.fromkeys(quoted(target) if item in moved else item for item in items)) or "''"
+    own_schemas = {name for schema in schemas for name in (schema, quoted(schema))}
+    return ", ".join(dict.fromkeys(quoted(target) if item in own_schemas else item for item in items)) or "''"
 
 
 def default_value(value: DefaultValue, column: ColumnPlan) -> Translated:
@@ -236,8 +236,8 @@ def of_type(text: str, name: str) -> str:
 
 def add_constraint(table: str, name: str, clause: str, *, only: bool = False, unvalidated: bool = False) -> str:
     """Add a constraint. `only`: not to partitions; `unvalidated`: without looking at the rows that are there."""
-    which = f"ALTER TABLE ONLY {quoted(table)}" if only else _table(table)
-    return f"{which} ADD CONSTRAINT {quoted(name)} {clause}{' NOT VALID' if unvalidated else ''}"
+    head = f"ALTER TABLE ONLY {quoted(table)}" if only else _table(table)
+    return f"{head} ADD CONSTRAINT {quoted(name)} {clause}{' NOT VALID' if unvalidated else ''}"
 
 
 def validate_constraint(table: str, name: str) -> str:
@@ -250,10 +250,10 @@ def constraint_by_index(table: str, name: str, word: str, tail: str = "") -> str
     return add_constraint(table, name, f"{word} USING INDEX {quoted(name)}{tail}")
 
 
-def create_index(name: str, table: str, parts: str, *, unique: bool, where: str = "", method: str = "") -> str:
+def create_index(name: str, table: str, parts: str, *, unique: bool, condition: str = "", method: str = "") -> str:
     """CREATE INDEX. `parts`: as `index_parts` yields them; `method`: the default one, or `hash`, which takes values of every length."""
     head = f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(name)} ON {quoted(table)}"
-    return f"{head}{f' USING {method}' if method else ''} ({parts}){f' WHERE {where}' if where else ''}"
+    return f"{head}{f' USING {method}' if method else ''} ({parts}){f' WHERE {condition}' if condition else ''}"
 
 
 def index_octets(column: ColumnPlan, length: int | None) -> int:
@@ -300,11 +300,11 @@ def attach_index(parent: str, name: str, schema: str = "") -> str:
     return f"ALTER INDEX {_place(parent, schema)} ATTACH PARTITION {quoted(name)}"
 
 
-def foreign_key_clause(key: ForeignKey, columns: Sequence[str], table: str, others: Sequence[str]) -> str:
-    """What makes a foreign key to a table. `columns`, `others`: names in the target."""
+def foreign_key_clause(key: ForeignKey, columns: Sequence[str], table: str, referenced: Sequence[str]) -> str:
+    """What makes a foreign key to a table. `columns`, `referenced`: names in the target."""
     if key.definition:
         return key.definition.replace(" NOT VALID", "")
-    clause = f"FOREIGN KEY ({_names(columns)}) REFERENCES {quoted(table)}" + (f" ({_names(others)})" if others else "")
+    clause = f"FOREIGN KEY ({_names(columns)}) REFERENCES {quoted(table)}" + (f" ({_names(referenced)})" if referenced else "")
     for event, action in (("UPDATE", key.on_update), ("DELETE", key.on_delete)):
         if action in _ACTIONS:
             clause += f" ON {event} {action}"

@@ -45,11 +45,11 @@ def rendered(value: DefaultValue, target_type: str) -> Translated:
             whole = f"('x'||encode(substring({_RANDOM} FROM 1 FOR 8),'hex'))::bit(64)::bigint"
             return _cast(whole, target_type, text=text)
         case RandomUuid(upper):
-            made = "gen_random_uuid()"
+            call = "gen_random_uuid()"
             if target_type == "uuid":
-                return Translated(made)
-            shown = f"upper({made}::text)" if upper else f"{made}::text"
-            return Translated(shown) if text else Translated(problem=f"a text for a column of type {target_type}")
+                return Translated(call)
+            text_of_call = f"upper({call}::text)" if upper else f"{call}::text"
+            return Translated(text_of_call) if text else Translated(problem=f"a text for a column of type {target_type}")
 
 
 def _time(value: CurrentTime, target_type: str, *, text: bool) -> Translated:
@@ -69,15 +69,15 @@ def _time(value: CurrentTime, target_type: str, *, text: bool) -> Translated:
 
 
 def _pattern(pattern: str) -> str | None:
-    found = []
+    parts = []
     for part in re.findall(r"%.|[^%]+|%$", pattern):
         if part.startswith("%"):
             if part not in _PATTERNS:
                 return None
-            found.append(_PATTERNS[part])
+            parts.append(_PATTERNS[part])
         else:
-            found.append('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"')
-    return "".join(found)
+            parts.append('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    return "".join(parts)
 
 
 def _octets(count: int, digits: str, target_type: str, *, text: bool) -> Translated:
@@ -88,8 +88,8 @@ def _octets(count: int, digits: str, target_type: str, *, text: bool) -> Transla
         return Translated(octets)
     if not digits or not text:
         return Translated(problem=f"random octets for a column of type {target_type}")
-    shown = f"encode({octets},'hex')"
-    return Translated(f"upper({shown})" if digits == "upper" else shown)
+    encoded = f"encode({octets},'hex')"
+    return Translated(f"upper({encoded})" if digits == "upper" else encoded)
 
 
 def _cast(number: str, target_type: str, *, text: bool) -> Translated:

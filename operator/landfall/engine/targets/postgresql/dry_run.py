@@ -41,9 +41,9 @@ def dry_run(control: Control, plan: Plan, queries: Callable[[TablePlan, str], Ta
     """
     refused: dict[int, str] = {}
     order: list[tuple[int, Stage]] = []
-    proofs = [ours for ours, _ in plan.places(SCHEMA)]
+    proofs = [actual_stage for actual_stage, _ in plan.places(SCHEMA)]
     proof = RowProof(control, plan, SCHEMA, lambda table: queries(table, plan.place(SCHEMA, plan.within(table))))
-    plain: dict[int, dict[str, str]] = {}
+    ordinary: dict[int, dict[str, str]] = {}
     empty = contextlib.nullcontext() if plan.filled else control.without_rows()
     with empty, control.transaction(undo=True):
         control.run(f"SET LOCAL lock_timeout='{_LOCK_SECONDS}s'")
@@ -64,12 +64,12 @@ def dry_run(control: Control, plan: Plan, queries: Callable[[TablePlan, str], Ta
                 continue
             waiting = _rounds(_Proof(control, plan), waiting, refused, order, stage)
             if stage is Stage.TABLES:
-                plain = {s.number: _rejected_expressions(control, plan, s) for s in waiting if s.kind == "table"}
+                ordinary = {s.number: _rejected_expressions(control, plan, s) for s in waiting if s.kind == "table"}
         if not refused and not plan.filled:
             proof.views()
         order += [(statement.number, statement.stage) for statement in waiting]
     refused |= proof.refused
-    return DryRun(refused, [o for o in order if o[0] not in proof.refused], tuple(proof.unworkable), plain)
+    return DryRun(refused, [o for o in order if o[0] not in proof.refused], tuple(proof.unworkable), ordinary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,14 @@ def _keys_of_filled(control: Control, plan: Plan, proof: RowProof, tried: _Tried
             if not _rounds(place, views, {}, [], Stage.LAST):
                 proof.views()
     control.run(f"SET LOCAL lock_timeout='{_KEY_SECONDS}s'")
-    left: list[Statement] = []
+    waiting_rows: list[Statement] = []
     for table in dict.fromkeys(s.table for s in keys):
-        mine = [s for s in (*keys, *waiting) if s.table == table]
+        of_table = [s for s in (*keys, *waiting) if s.table == table]
         with control.transaction(undo=True):
-            left += _rounds(place, mine, refused, order, Stage.KEYS)
+            waiting_rows += _rounds(place, of_table, refused, order, Stage.KEYS)
     control.run(f"SET LOCAL lock_timeout='{_LOCK_SECONDS}s'")
     tables = {s.table for s in keys}
-    return [*(s for s in waiting if s.table not in tables), *left]
+    return [*(s for s in waiting if s.table not in tables), *waiting_rows]
 
 
 def _rounds(
@@ -120,14 +120,14 @@ def _rounds(
         progress, again = False, []
         for some in _batches(waiting):
             if len(some) > 1 and _all_at_once(proof, some):
-                done = some
+                executed = some
             else:
-                done = [s for s in some if _one(proof, s, refused)]
-            again += [s for s in some if s not in done]
-            for statement in done:
+                executed = [s for s in some if _execute_one(proof, s, refused)]
+            again += [s for s in some if s not in executed]
+            for statement in executed:
                 refused.pop(statement.number, None)
                 order.append((statement.number, stage))
-            progress = progress or bool(done)
+            progress = progress or bool(executed)
         waiting = again
     return waiting
 
@@ -158,14 +158,14 @@ def _raise_failure(error: EngineError) -> None:
         raise error
 
 
-def _one(proof: _Proof, statement: Statement, refused: dict[int, str]) -> bool:
+def _execute_one(proof: _Proof, statement: Statement, refused: dict[int, str]) -> bool:
     control = proof.control
     try:
         with control.transaction():
             control.run(proof.at(statement.schema))
             control.run(_harmless(proof.plan, statement))
             if statement.kind == "function":
-                for (sql,) in control.rows(_HOLLOWED, [ours for ours, _ in proof.plan.places(SCHEMA)]):
+                for (sql,) in control.rows(_HOLLOWED, [stage for stage, _ in proof.plan.places(SCHEMA)]):
                     control.run(sql)
     except EngineError as error:
         _raise_failure(error)
@@ -193,17 +193,17 @@ def _rejected_expressions(control: Control, plan: Plan, statement: Statement) ->
     """
     table = next(t for t in plan.tables if (plan.within(t), t.target) == (statement.schema, statement.table))
     generated = [c for c in table.columns if c.generated]
-    found: dict[str, str] = {}
+    rejected: dict[str, str] = {}
     for column in generated:
         later = {c.target for c in generated[generated.index(column) + 1 :]}
-        tried = replace(table, columns=tuple(_ordinary(c) if c.target in {*found, *later} else c for c in table.columns))
+        tried = replace(table, columns=tuple(_ordinary(c) if c.target in {*rejected, *later} else c for c in table.columns))
         try:
             with control.transaction(undo=True):
                 control.run(f"SET LOCAL search_path={plan_search_path(plan, SCHEMA, statement.schema)}")
                 control.run(staged(plan, create_table(tried), SCHEMA))
         except EngineError as error:
-            found[column.target] = error.message.removeprefix("target: ")
-    return found
+            rejected[column.target] = error.message.removeprefix("target: ")
+    return rejected
 
 
 def _ordinary(column: ColumnPlan) -> ColumnPlan:

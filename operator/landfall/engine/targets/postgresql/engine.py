@@ -29,8 +29,8 @@ class _Database:
     def clock(self) -> str:
         return str(self.session.value("SELECT clock_timestamp()::text"))
 
-    def stage(self, plan: Plan, schema: str, within: str = "") -> PostgresqlStage:
-        return PostgresqlStage(self.session, plan, schema, within)
+    def stage(self, plan: Plan, schema: str, target_schema: str = "") -> PostgresqlStage:
+        return PostgresqlStage(self.session, plan, schema, target_schema)
 
     def loader(self, plan: Plan, schema: str) -> PostgresqlLoader:
         return PostgresqlLoader(self._endpoint, self.ledger, plan_search_path(plan, schema))

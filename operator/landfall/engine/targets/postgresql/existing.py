@@ -27,9 +27,9 @@ class PostgresqlCatalog:
         self._control = control
         self._port = port
 
-    def facts(self, options: Options, wanted: frozenset[tuple[str, str]], schemas: tuple[str, ...] = ()) -> TargetFacts:
+    def facts(self, options: Options, relations: frozenset[tuple[str, str]], schemas: tuple[str, ...] = ()) -> TargetFacts:
         """Everything that planning needs to know of the target."""
-        return target_catalog.facts(self._control, options, wanted, self._port, schemas)
+        return target_catalog.facts(self._control, options, relations, self._port, schemas)
 
     def existing(self, schema: str) -> Catalog:
         """The catalog of a schema."""
@@ -56,16 +56,16 @@ def place(table: Table) -> str:
 
 def listed_values(control: Control, table: Table, existing: Catalog, readable: frozenset[str]) -> dict[str, frozenset[str]]:
     """The values that a column accepts, if they are listed: by its type, a check, or the rows of a referenced table."""
-    found = {c.name: frozenset(c.type.labels) for c in table.columns if c.type.labels}
+    values = {c.name: frozenset(c.type.labels) for c in table.columns if c.type.labels}
     for check in table.checks:
         listed = re.fullmatch(r"CHECK \(\(?\"?(\w+)\"?(?:::\w+)? = ANY \(.*?ARRAY\[(.*)\].*", check.definition, re.DOTALL)
         if listed:
-            found[listed.group(1)] = frozenset(m.replace("''", "'") for m in _MEMBER.findall(listed.group(2)))
+            values[listed.group(1)] = frozenset(m.replace("''", "'") for m in _MEMBER.findall(listed.group(2)))
     for key in table.foreign_keys:
         parent = next((t for t in existing.tables if t.name == key.ref_table and key.ref_schema in {"", t.schema}), None)
         if parent and len(key.columns) == 1 and parent.name != table.name and parent.name in readable:
             query = f"SELECT {quoted(key.ref_columns[0])}::text FROM {place(parent)} LIMIT {_LISTED + 1}"
             rows = control.rows(query)
             if 0 < len(rows) <= _LISTED:
-                found[key.columns[0]] = frozenset(r[0] for r in rows if r[0] is not None)
-    return found
+                values[key.columns[0]] = frozenset(r[0] for r in rows if r[0] is not None)
+    return values

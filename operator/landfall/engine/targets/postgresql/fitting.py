@@ -23,39 +23,39 @@ _IN_UTC = 80
 _Back = Callable[[str, str], str | None]
 
 
-def _cast(given: str, _wanted: str) -> str:
-    return f"({{c}}::{given})"
+def _cast(copied: str, _existing: str) -> str:
+    return f"({{c}}::{copied})"
 
 
-def _whole(given: str, wanted: str) -> str | None:
-    size = numeric_size(given)
-    return _cast(given, wanted) if size and size[1] == 0 else None
+def _whole(copied: str, existing: str) -> str | None:
+    size = numeric_size(copied)
+    return _cast(copied, existing) if size and size[1] == 0 else None
 
 
-def _few_digits(given: str, wanted: str) -> str | None:
-    size = numeric_size(given)
-    return _cast(given, wanted) if size and size[0] <= (6 if wanted == "real" else _EXACT_DIGITS) else None
+def _few_digits(copied: str, existing: str) -> str | None:
+    size = numeric_size(copied)
+    return _cast(copied, existing) if size and size[0] <= (6 if existing == "real" else _EXACT_DIGITS) else None
 
 
-def _wider(given: str, wanted: str) -> str | None:
-    return _cast(given, wanted) if given == "real" else None
+def _wider(copied: str, existing: str) -> str | None:
+    return _cast(copied, existing) if copied == "real" else None
 
 
-def _unlimited(given: str, wanted: str) -> str | None:
-    return None if numeric_size(wanted) else _cast(given, wanted)
+def _unlimited(copied: str, existing: str) -> str | None:
+    return None if numeric_size(existing) else _cast(copied, existing)
 
 
-def _moment(given: str, wanted: str) -> str:
-    if zone(given) != zone(wanted):
-        return f"(({{c}} AT TIME ZONE 'UTC')::{given})"
-    return _cast(given, wanted)
+def _moment(copied: str, existing: str) -> str:
+    if zone(copied) != zone(existing):
+        return f"(({{c}} AT TIME ZONE 'UTC')::{copied})"
+    return _cast(copied, existing)
 
 
-def _truth(given: str, _wanted: str) -> str:
-    return f"({{c}}::int::{given})"
+def _truth(copied: str, _existing: str) -> str:
+    return f"({{c}}::int::{copied})"
 
 
-def _same(_given: str, _wanted: str) -> str:
+def _same(_copied: str, _existing: str) -> str:
     return "{c}"
 
 
@@ -102,64 +102,66 @@ def spelled(text: str) -> str:
     return text
 
 
-def fitted(mapped: Mapping, column: Column, wanted: Column, engine: SourceEngine) -> Fit:
+def fitted(mapped: Mapping, column: Column, existing: Column, engine: SourceEngine) -> Fit:
     """The mapping of a new table, bent to an existing column. Raises UnfitError where values would not survive it."""
-    given, theirs = mapped.target_type, wanted.type.without_domain
-    kinds = kind_of(given), kind_of(theirs)
-    special = _special(mapped, column, wanted, kinds, engine)
+    copied_type, existing_type = mapped.target_type, existing.type.without_domain
+    kinds = kind_of(copied_type), kind_of(existing_type)
+    special = _special(mapped, column, existing, kinds, engine)
     if special:
         return special
-    if spelled(given) == spelled(theirs):
+    if spelled(copied_type) == spelled(existing_type):
         return Fit(replace(mapped, checks=()))
-    back = _BACK[kinds](given, theirs) if kinds in _BACK else None
+    back = _BACK[kinds](copied_type, existing_type) if kinds in _BACK else None
     if back is None or (engine.capabilities.speaks_target_sql and kinds[0] is Kind.BOOLEAN):
-        message = f"values of {given} do not become values of {theirs} without a rule"
+        message = f"values of {copied_type} do not become values of {existing_type} without a rule"
         raise UnfitError(message)
-    return _bent(mapped, back, kinds, theirs, engine)
+    return _bent(mapped, back, kinds, existing_type, engine)
 
 
-def _special(mapped: Mapping, column: Column, wanted: Column, kinds: tuple[Kind, Kind], engine: SourceEngine) -> Fit | None:
+def _special(mapped: Mapping, column: Column, existing: Column, kinds: tuple[Kind, Kind], engine: SourceEngine) -> Fit | None:
     """What is more than a cast: types of a user's own, lists of values, UUIDs in octets, documents."""
-    native, theirs = engine.capabilities.speaks_target_sql, wanted.type.without_domain
-    if native and column.type.text == wanted.type.text and not column.type.builtin:
+    native, existing_type = engine.capabilities.speaks_target_sql, existing.type.without_domain
+    if native and column.type.text == existing.type.text and not column.type.builtin:
         return Fit(mapped)  # a type of the same name on both sides
     if mapped.target_type == "{type}" or (native and not column.type.builtin):
-        return Fit(_enumerated(mapped, column, wanted))
-    if wanted.type.labels and kinds[0] is Kind.TEXT:
-        told = f"only the values that {theirs} lists"
-        return Fit(replace(mapped, check_target=_through(mapped, "({c}::text)")), reasons=(told,))
+        return Fit(_enumerated(mapped, column, existing))
+    if existing.type.labels and kinds[0] is Kind.TEXT:
+        reason = f"only the values that {existing_type} lists"
+        return Fit(replace(mapped, check_target=_through(mapped, "({c}::text)")), reasons=(reason,))
     if kinds == (Kind.BYTES, Kind.UUID) and (digits := engine.dialect.binary_uuid(column)):
         return Fit(_binary_uuid(mapped, digits), reasons=("16 octets are a UUID",))
-    if theirs == "jsonb" and kinds[0] in {Kind.JSON, Kind.TEXT} and mapped.target_type != "jsonb":
+    if existing_type == "jsonb" and kinds[0] in {Kind.JSON, Kind.TEXT} and mapped.target_type != "jsonb":
         return _jsonb(mapped, engine)
     return None
 
 
-def _bent(mapped: Mapping, back: str, kinds: tuple[Kind, Kind], theirs: str, engine: SourceEngine) -> Fit:
-    made = replace(mapped, check_target=_through(mapped, back), checks=())
+def _bent(mapped: Mapping, back: str, kinds: tuple[Kind, Kind], existing_type: str, engine: SourceEngine) -> Fit:
+    result = replace(mapped, check_target=_through(mapped, back), checks=())
     if kinds == (Kind.TEXT, Kind.UUID):
-        made = replace(made, check_source=f"LOWER({mapped.check_source})")
+        result = replace(result, check_source=f"LOWER({mapped.check_source})")
     native = engine.capabilities.speaks_target_sql
     if native and kinds == (Kind.TEXT, Kind.TEXT):
-        made = replace(made, copy=f"{mapped.copy}::text")  # as this database itself turns one into the other: blanks that pad go
+        result = replace(
+            result, copy=f"{mapped.copy}::text"
+        )  # as this database itself turns one into the other: blanks that pad go
     if native and kinds == (Kind.DECIMAL, Kind.DECIMAL) and not numeric_size(mapped.target_type):
-        made = replace(mapped, check_source=f"trim_scale({mapped.check_source})", check_target="trim_scale({c})", checks=())
-    if kinds == (Kind.MOMENT, Kind.MOMENT) and zone(mapped.target_type) != zone(theirs):
-        return Fit(made, _IN_UTC, ("a moment without a time zone is taken for UTC",))
-    return Fit(made, reasons=(f"stored as {theirs}; compared as {mapped.target_type}",))
+        result = replace(mapped, check_source=f"trim_scale({mapped.check_source})", check_target="trim_scale({c})", checks=())
+    if kinds == (Kind.MOMENT, Kind.MOMENT) and zone(mapped.target_type) != zone(existing_type):
+        return Fit(result, _IN_UTC, ("a moment without a time zone is taken for UTC",))
+    return Fit(result, reasons=(f"stored as {existing_type}; compared as {mapped.target_type}",))
 
 
 def _through(mapped: Mapping, back: str) -> str:
     return mapped.check_target.replace("{c}", back)
 
 
-def _enumerated(mapped: Mapping, column: Column, wanted: Column) -> Mapping:
+def _enumerated(mapped: Mapping, column: Column, existing: Column) -> Mapping:
     """An enumeration into one that lists no less, or into a text."""
-    theirs, ours = wanted.type.without_domain, column.type.without_domain
-    if kind_of(theirs) is not Kind.TEXT and not wanted.type.labels and spelled(ours) != spelled(theirs):
-        message = f"values of {column.type.text} do not become values of {theirs} without a rule"
+    existing_type, source_type = existing.type.without_domain, column.type.without_domain
+    if kind_of(existing_type) is not Kind.TEXT and not existing.type.labels and spelled(source_type) != spelled(existing_type):
+        message = f"values of {column.type.text} do not become values of {existing_type} without a rule"
         raise UnfitError(message)
-    return replace(mapped, target_type=theirs, type_statement="", checks=())
+    return replace(mapped, target_type=existing_type, type_statement="", checks=())
 
 
 def _binary_uuid(mapped: Mapping, value: str) -> Mapping:
@@ -171,8 +173,8 @@ def _binary_uuid(mapped: Mapping, value: str) -> Mapping:
 def _jsonb(mapped: Mapping, engine: SourceEngine) -> Fit:
     """`jsonb` keeps the meaning of a document, not its text: it is staged and compared as it is, and turned at the cutover."""
     if engine.capabilities.speaks_target_sql:
-        told = "as jsonb on both sides"
+        reason = "as jsonb on both sides"
         both = replace(mapped, copy=f"{mapped.copy}::jsonb", check_source=f"{mapped.copy}::jsonb", check_target="{c}")
-        return Fit(replace(both, target_type="jsonb"), 97, (told,))
-    told = "staged and compared as json; as jsonb the order of keys, their doubles and white space go"
-    return Fit(replace(mapped, check_target=_through(mapped, "({c}::text)"), checks=()), 97, (told,), raw="json")
+        return Fit(replace(both, target_type="jsonb"), 97, (reason,))
+    reason = "staged and compared as json; as jsonb the order of keys, their doubles and white space go"
+    return Fit(replace(mapped, check_target=_through(mapped, "({c}::text)"), checks=()), 97, (reason,), raw="json")

@@ -83,8 +83,8 @@ class PostgresqlLedger:
         """The run of that key."""
         if not self.exists():
             return None
-        found = self.control.rows(f"SELECT {_RUN} FROM {self.schema}.run WHERE id=%s", key)
-        return _record(found[0]) if found else None
+        rows = self.control.rows(f"SELECT {_RUN} FROM {self.schema}.run WHERE id=%s", key)
+        return _record(rows[0]) if rows else None
 
     def every(self) -> list[RunRecord]:
         """All runs, the newest first."""
@@ -130,9 +130,9 @@ class PostgresqlLedger:
         """
         record = self.find(key)
         attempt = record.attempt if record else 1
-        left = self._backends(key)
-        alive = [pid for side, pid, _ in left if side == "target"]
-        helping = [pid for side, pid, _ in left if side == "helper"]
+        backends = self._backends(key)
+        alive = [pid for side, pid, _ in backends if side == "target"]
+        helping = [pid for side, pid, _ in backends if side == "helper"]
         age = self.control.value(
             f"SELECT extract(epoch FROM clock_timestamp()-max(heartbeat))::int FROM {self.schema}.worker WHERE run=%s", key
         )
@@ -153,7 +153,7 @@ class PostgresqlLedger:
                 self._register(key, attempt + 1)
         finally:
             self.control.run("SET lock_timeout=0")
-        sources = [pid for side, pid, _ in left if side == "source"]
+        sources = [pid for side, pid, _ in backends if side == "source"]
         self.control.run(f"DELETE FROM {self.schema}.backend WHERE run=%s AND attempt<=%s", key, attempt)
         return Lease(key, attempt + 1), [str(p) for p in sources]
 
@@ -302,8 +302,8 @@ class PostgresqlLedger:
             )
             for table, number, priority, condition in waiting:
                 first, *more = map(text_of, cut(range_of(condition)))
-                where = 'WHERE run=%s AND "table"=%s AND number=%s'
-                self.control.run(f"UPDATE {self.schema}.chunk SET range=%s {where}", first, lease.key, table, number)
+                condition_of_chunk = 'WHERE run=%s AND "table"=%s AND number=%s'
+                self.control.run(f"UPDATE {self.schema}.chunk SET range=%s {condition_of_chunk}", first, lease.key, table, number)
                 for piece in more:
                     last[table] += 1
                     self.control.run(
@@ -318,7 +318,7 @@ class PostgresqlLedger:
             f' FROM {self.schema}.chunk WHERE run=%s ORDER BY "table",number',
             key,
         )
-        return [Chunk(table, number, range_of(text), *rest) for table, number, text, *rest in rows]
+        return [Chunk(table, number, range_of(text), *numbers) for table, number, text, *numbers in rows]
 
     def copied_rows(self, key: str) -> dict[int, int]:
         """How many rows were copied, by table."""
@@ -355,11 +355,11 @@ class PostgresqlLedger:
             f"{literal(lease.key)},{chunk.table},{chunk.number},0,{literal(text_of(chunk.range))},'done',{chunk.rows},{chunk.bytes},"
             f"{lease.attempt},{lease.attempt},pg_current_xact_id()::xid::text"
         )
-        told = ",".join(
+        assignments = ",".join(
             f"{name}=excluded.{name}" for name in ("range", "state", "rows", "bytes", "attempt", "copied_epoch", "xid")
         )
-        kept = f'ON CONFLICT (run,"table",number) DO UPDATE SET {told},patched=false,verified_epoch=NULL'
-        return f"INSERT INTO {self.schema}.chunk ({columns}) VALUES ({values}) {kept}"
+        on_conflict = f'ON CONFLICT (run,"table",number) DO UPDATE SET {assignments},patched=false,verified_epoch=NULL'
+        return f"INSERT INTO {self.schema}.chunk ({columns}) VALUES ({values}) {on_conflict}"
 
     def taken_out(self, lease: Lease, chunks: Sequence[Chunk]) -> str:
         """SQL that records what is to be put in, without rows so far, in the transaction that took rows out.
@@ -371,17 +371,15 @@ class PostgresqlLedger:
             f"({literal(lease.key)},{c.table},{c.number},0,{literal(text_of(c.range))},'done',{c.rows},{c.bytes},{lease.attempt})"
             for c in chunks
         )
-        told = "range=excluded.range,rows=excluded.rows,bytes=excluded.bytes,xid=NULL,patched=false,verified_epoch=NULL"
-        return (
-            f'INSERT INTO {self.schema}.chunk ({columns}) VALUES {values} ON CONFLICT (run,"table",number) DO UPDATE SET {told}'
-        )
+        assignments = "range=excluded.range,rows=excluded.rows,bytes=excluded.bytes,xid=NULL,patched=false,verified_epoch=NULL"
+        return f'INSERT INTO {self.schema}.chunk ({columns}) VALUES {values} ON CONFLICT (run,"table",number) DO UPDATE SET {assignments}'
 
     def deltas(self, key: str) -> dict[int, list[str]]:
         """The transactions that applied deltas, by table."""
-        found: dict[int, list[str]] = {}
+        transactions: dict[int, list[str]] = {}
         for table, xid in self.control.rows(f'SELECT "table",xid FROM {self.schema}.delta WHERE run=%s', key):
-            found.setdefault(table, []).append(xid)
-        return found
+            transactions.setdefault(table, []).append(xid)
+        return transactions
 
     def unverify(self, lease: Lease) -> None:
         """Remove what was recorded under a write lock that is released."""
@@ -395,11 +393,11 @@ class PostgresqlLedger:
 
     def unverified(self, lease: Lease) -> int:
         """How many chunks were not found equal under this attempt's write lock."""
-        found = self.control.value(
+        count = self.control.value(
             f"SELECT count(*) FROM {self.schema}.chunk WHERE run=%s AND verified_epoch IS DISTINCT FROM %s",
             *(lease.key, lease.attempt),
         )
-        return int(found)
+        return int(count)
 
 
 def _record(row: Cells) -> RunRecord:

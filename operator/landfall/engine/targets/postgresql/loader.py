@@ -38,9 +38,9 @@ class PostgresqlLoader(Wire):
             return None
         return Chunk(int(answer[1][0] or 0), int(answer[1][1] or 0), range_of(answer[1][2] or ""))
 
-    def complete(self, lease: Lease, chunk: Chunk, moved: Moved) -> None:
+    def complete(self, lease: Lease, chunk: Chunk, amount: Moved) -> None:
         """Record a claimed chunk and commit."""
-        self.rows(self._ledger.complete(lease, chunk.table, chunk.number, moved.rows, moved.bytes) + "; COMMIT")
+        self.rows(self._ledger.complete(lease, chunk.table, chunk.number, amount.rows, amount.bytes) + "; COMMIT")
 
     def begin_repair(self, lease: Lease) -> None:
         """Open a transaction for a repair."""

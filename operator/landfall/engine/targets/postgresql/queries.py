@@ -25,10 +25,10 @@ class PostgresqlQueries:
         compared = [(target, m) for _, target, m in shape.compared]
         keys = [(target, m) for _, target, m in shape.keys]
         if native:
-            told = [(m.check_target.replace("{c}", quoted(target)), m) for target, m in compared]
-            named = [m.check_target.replace("{c}", quoted(target)) for target, m in keys]
-            self._number = postgresql.native_number(told, hashed=shape.hashed)
-            self._key_line = f"ROW({','.join(named)})::text"
+            compared_texts = [(m.check_target.replace("{c}", quoted(target)), m) for target, m in compared]
+            key_texts = [m.check_target.replace("{c}", quoted(target)) for target, m in keys]
+            self._number = postgresql.native_number(compared_texts, hashed=shape.hashed)
+            self._key_line = f"ROW({','.join(key_texts)})::text"
         else:
             self._line = postgresql.check_line(compared)
             self._number = postgresql.line_number(self._line)
@@ -40,27 +40,27 @@ class PostgresqlQueries:
 
     def digest(self, low: int | None, high: int | None) -> str:
         """One row: count, and SHA2-256 of all lines in the order of the key, from `low` to before `high`."""
-        key, where = quoted(self._shape.ordered_by[1]), self._within(low, high)
-        lines = f"SELECT {self._line} AS l FROM ONLY {self.table}{where} ORDER BY {key}"
+        key, bounds = quoted(self._shape.ordered_by[1]), self._bounds(low, high)
+        lines = f"SELECT {self._line} AS l FROM ONLY {self.table}{bounds} ORDER BY {key}"
         digest = digests.of_text("string_agg(l,E'\\n')")
         return f"SELECT count(*),{digest} FROM ({lines}) s"
 
-    def _within(self, low: int | None, high: int | None) -> str:
+    def _bounds(self, low: int | None, high: int | None) -> str:
         key = quoted(self._shape.ordered_by[1])
         bounds = [f"{key}{sign}{at}" for sign, at in ((">=", low), ("<", high)) if at is not None]
         return f" WHERE {' AND '.join(bounds)}" if bounds else ""
 
     def range_sums(self, low: int | None, high: int | None) -> str:
         """One row: count and sum of row numbers, of the keys from `low` to before `high`."""
-        return f"SELECT count(*),coalesce(sum({self._number}),0) FROM ONLY {self.table}{self._within(low, high)}"
+        return f"SELECT count(*),coalesce(sum({self._number}),0) FROM ONLY {self.table}{self._bounds(low, high)}"
 
     def range_rows(self, low: int | None, high: int | None) -> str:
         """Rows of (key line, number), of the keys from `low` to before `high`."""
-        return f"SELECT {self._key_line},{self._number} FROM ONLY {self.table}{self._within(low, high)}"
+        return f"SELECT {self._key_line},{self._number} FROM ONLY {self.table}{self._bounds(low, high)}"
 
     def range_delete(self, low: int | None, high: int | None) -> str:
         """Remove the rows with the keys from `low` to before `high`."""
-        return f"DELETE FROM ONLY {self.table}{self._within(low, high)}"
+        return f"DELETE FROM ONLY {self.table}{self._bounds(low, high)}"
 
     def indexed(self) -> str:
         """Whether an index gives the order of the key."""
@@ -78,8 +78,8 @@ class PostgresqlQueries:
             parts.append(f"ctid >= '({low},0)'::tid" + (f" AND ctid < '({high},0)'::tid" if high is not None else ""))
         if only is not None:
             parts.append(_written_by(only))
-        where = f" WHERE {' AND '.join(parts)}" if parts else ""
-        return f"SELECT xmin::text,count(*),coalesce(sum({self._number}),0) FROM ONLY {self.table}{where} GROUP BY xmin"
+        condition = f" WHERE {' AND '.join(parts)}" if parts else ""
+        return f"SELECT xmin::text,count(*),coalesce(sum({self._number}),0) FROM ONLY {self.table}{condition} GROUP BY xmin"
 
     def blocks(self) -> str:
         """How many blocks the table has."""

@@ -110,8 +110,8 @@ class RowProof:
         there are.
         """
         control = self._control
-        moved = [t for t in self._plan.tables if t.moved] if self._plan.moves_rows else []
-        for table in moved:
+        moved_tables = [t for t in self._plan.tables if t.moved] if self._plan.moves_rows else []
+        for table in moved_tables:
             self._work(table)
         unsafe, columns = self._read()
         control.run(f"SET LOCAL statement_timeout='{_SECONDS}s'")
@@ -134,7 +134,7 @@ class RowProof:
             if statement.kind == "view" and statement.name not in counting and statement.number not in self.refused:
                 error = self._tried(f"SELECT * FROM {self._place(statement.schema, statement.name)} LIMIT 1")
                 if error is not None and error.code.startswith(_OF_THE_PLAN):
-                    self.refused[statement.number] = _said(error)
+                    self.refused[statement.number] = _message_of(error)
 
     def _read(self) -> tuple[set[tuple[str, str]], dict[tuple[str, str], tuple[Sequence[str], Sequence[str | None]]]]:
         """The tables that get no row, and for each table the names of its columns and a value for each. Tables are (schema, name).
@@ -144,10 +144,10 @@ class RowProof:
         """
         control = self._control
         control.run("SET LOCAL enable_nestloop=off")
-        own = [ours for ours, _ in self._plan.places(self._schema)]
-        places = f"ARRAY[{','.join(map(literal, own))}]::regnamespace[]"
+        stages = [stage for stage, _ in self._plan.places(self._schema)]
+        places = f"ARRAY[{','.join(map(literal, stages))}]::regnamespace[]"
         unsafe = {(schema, name) for schema, name in control.rows(_UNSAFE.replace("%(s)s", places))}
-        columns = {(schema, name): (names, values) for schema, name, names, values in control.rows(_COLUMNS, own)}
+        columns = {(schema, name): (names, values) for schema, name, names, values in control.rows(_COLUMNS, stages)}
         control.run("SET LOCAL enable_nestloop=on")
         return unsafe, columns
 
@@ -165,7 +165,7 @@ class RowProof:
                 self._report(table, purpose, error)
 
     def _row(self, table: TablePlan, names: Sequence[str], values: Sequence[str | None]) -> None:
-        place, known = (
+        place, known_values = (
             self._place(self._plan.within(table), table.target),
             [(n, v) for n, v in zip(names, values, strict=True) if v is not None],
         )
@@ -173,10 +173,10 @@ class RowProof:
         error = None if filled else self._tried(f"INSERT INTO {place} DEFAULT VALUES")
         if error is not None and not error.code.startswith("23"):
             self._defaults(table)
-        if not known or (filled and len(known) < len(names)):
+        if not known_values or (filled and len(known_values) < len(names)):
             return
-        listed = ",".join(quoted(name) for name, _ in known)
-        literals = ",".join("'" + value.replace("'", "''") + "'" for _, value in known)
+        listed = ",".join(quoted(name) for name, _ in known_values)
+        literals = ",".join("'" + value.replace("'", "''") + "'" for _, value in known_values)
         error = self._tried(f"INSERT INTO {place} ({listed}) OVERRIDING SYSTEM VALUE VALUES ({literals})")
         if error is not None and error.code in _OF_THE_STATEMENT:
             self._report(table, "a new row with its checks, generated columns and indexes", error)
@@ -188,15 +188,15 @@ class RowProof:
             error = self._tried(f"SELECT {expression}")
             if error is None or error.code in {"57014", "42704"} or (native and error.code not in _OF_THE_STATEMENT):
                 continue
-            mine = self._default(table, column)
-            if mine is not None:
-                self.refused[mine.number] = _said(error)
+            default_statement = self._default(table, column)
+            if default_statement is not None:
+                self.refused[default_statement.number] = _message_of(error)
             elif error.code.startswith(_OF_THE_PLAN):
                 self._report(table, f"the default of {column}", error)
 
     def _default(self, table: TablePlan, column: str) -> Statement | None:
-        wanted = ("default", self._plan.within(table), table.target, column)
-        return next((s for s in self._plan.statements if (s.kind, s.schema, s.table, s.name) == wanted), None)
+        identity = ("default", self._plan.within(table), table.target, column)
+        return next((s for s in self._plan.statements if (s.kind, s.schema, s.table, s.name) == identity), None)
 
     def _tried(self, sql: str) -> EngineError | None:
         """Execute in a savepoint, in one message to the server; the error if it is rejected. Raises errors of the server itself."""
@@ -220,10 +220,10 @@ class RowProof:
         return None
 
     def _report(self, table: TablePlan, purpose: str, error: EngineError) -> None:
-        self.unworkable.append(Unworkable(table.label, purpose, _said(error)))
+        self.unworkable.append(Unworkable(table.label, purpose, _message_of(error)))
 
-    def _place(self, within: str, name: str) -> str:
-        return f"{quoted(self._plan.place(self._schema, within))}.{quoted(name)}"
+    def _place(self, target_schema: str, name: str) -> str:
+        return f"{quoted(self._plan.place(self._schema, target_schema))}.{quoted(name)}"
 
 
 def _statements(queries: TargetQueries, table: TablePlan) -> Iterator[tuple[str, str]]:
@@ -241,5 +241,5 @@ def _statements(queries: TargetQueries, table: TablePlan) -> Iterator[tuple[str,
         yield repair, queries.range_delete(0, 1)
 
 
-def _said(error: EngineError) -> str:
+def _message_of(error: EngineError) -> str:
     return error.message.removeprefix("target: ")

@@ -40,8 +40,8 @@ def row_octets(columns: int) -> int:
 
 def field_octets(target_type: str) -> int | None:
     """Return how many octets a value of a type takes in its row; None if that depends on the value, and is at most `OUTSIDE`."""
-    found = _FIXED.get(_bare(target_type))
-    return found[0] if found else None
+    sizes = _FIXED.get(_without_arguments(target_type))
+    return sizes[0] if sizes else None
 
 
 def padded_octets(fields: Sequence[tuple[str, int]]) -> int:
@@ -52,10 +52,10 @@ def padded_octets(fields: Sequence[tuple[str, int]]) -> int:
     """
     at = 0
     for target_type, octets in fields:
-        _, begin = _FIXED.get(_bare(target_type), (0, 1))
+        _, begin = _FIXED.get(_without_arguments(target_type), (0, 1))
         at += -at % begin + octets
     return at
 
 
-def _bare(target_type: str) -> str:
+def _without_arguments(target_type: str) -> str:
     return re.sub(r"\(.*?\)| with(out)? time zone", "", target_type)

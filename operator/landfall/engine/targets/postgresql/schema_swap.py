@@ -65,7 +65,7 @@ def objects_in(control: Control, schema: str) -> list[MovedObject]:
     return [MovedObject(kind, name, oid) for kind, name, oid in rows]
 
 
-def with_locks(control: Control, what: str, body: Callable[[], None]) -> None:
+def with_locks(control: Control, operation: str, body: Callable[[], None]) -> None:
     """Run `body` in a transaction that gives up waiting for a lock after 3 s; several tries, then the blockers by pid."""
     for attempt in range(_TRIES):
         try:
@@ -80,7 +80,7 @@ def with_locks(control: Control, what: str, body: Callable[[], None]) -> None:
                     " AND database=(SELECT oid FROM pg_database WHERE datname=current_database()) ORDER BY 1 LIMIT 20"
                 )
                 pids = ", ".join(str(r[0]) for r in blockers) or "none visible"
-                message = f"target: {what} could not lock its tables; backends that hold locks: {pids}"
+                message = f"target: {operation} could not lock its tables; backends that hold locks: {pids}"
                 raise SourceBusyError(message, advice="End those transactions and run the same command again.") from error
             time.sleep(0.3 * (attempt + 1))
         else:
@@ -119,16 +119,16 @@ def cut_over(
         control.run("SET LOCAL search_path=pg_temp")
         if plan.replaced:
             _move_aside(ledger, record, plan)
-        moved = {target: _arrive(control, stage, target) for stage, target in plan.places(record.stage_schema)}
+        moved_objects = {target: _arrive(control, stage, target) for stage, target in plan.places(record.stage_schema)}
         for stage, _ in plan.places(record.stage_schema):
             control.run(f"DROP SCHEMA {quoted(stage)} RESTRICT")
         # The rights on a filled table are as they were, and no others.
-        kept = {control.value("SELECT format('%%I',%s::text)", name) for name, _ in plan.filled}
-        for schema, things in moved.items():
-            _default_rights(control, schema, [m for m in things if m.name not in kept])
+        filled_names = {control.value("SELECT format('%%I',%s::text)", name) for name, _ in plan.filled}
+        for schema, things in moved_objects.items():
+            _default_rights(control, schema, [m for m in things if m.name not in filled_names])
         _owners(control, plan)
         _attach(control, plan)
-        for schema, things in moved.items():
+        for schema, things in moved_objects.items():
             _record_moved(ledger, lease.key, _role(plan, "new", schema), things)
         ledger.finish(lease.key, State.CUT_OVER, result, retain_seconds=retain_seconds)
         checks.locked()
@@ -141,9 +141,9 @@ def _arrive(control: Control, stage: str, target: str) -> list[MovedObject]:
     moving = objects_in(control, stage)
     _check_names(control, target, moving)
     _move(control, moving, stage, target)
-    left = objects_in(control, stage)
-    if left:
-        message = f"target: {left[0].kind.lower()} {left[0].name} did not leave the staging schema"
+    remaining = objects_in(control, stage)
+    if remaining:
+        message = f"target: {remaining[0].kind.lower()} {remaining[0].name} did not leave the staging schema"
         raise EngineError(message)
     return moving
 
@@ -156,14 +156,14 @@ def _role(plan: Plan, role: str, schema: str) -> str:
 
 def _record_made(ledger: PostgresqlLedger, key: str, plan: Plan) -> None:
     """Record the schemas that the cutover creates, so that a rollback drops these and no others."""
-    there = {schema for schema in plan.made_schemas if _exists(ledger.control, schema)}
+    existing = {schema for schema in plan.made_schemas if _exists(ledger.control, schema)}
     extended = {s.schema for s in plan.statements if s.kind == "extension"}
-    if there - extended:
-        message = f"target: schema {min(there - extended)} has appeared since the plan was made"
+    if existing - extended:
+        message = f"target: schema {min(existing - extended)} has appeared since the plan was made"
         raise TargetInTheWayError(
             message, advice="Drop it and run the same command again, or cancel and plan again with a new rerunToken."
         )
-    _record_moved(ledger, key, "made", [MovedObject("SCHEMA", s) for s in plan.made_schemas if s not in there])
+    _record_moved(ledger, key, "made", [MovedObject("SCHEMA", s) for s in plan.made_schemas if s not in existing])
 
 
 def _exists(control: Control, schema: str) -> bool:
@@ -178,11 +178,11 @@ def _check_filled(control: Control, plan: Plan) -> None:
     names = [f"{quoted(plan.target_schema)}.{quoted(name)}" for name, _ in plan.filled]
     control.run(f"LOCK TABLE {','.join(names)} IN ACCESS EXCLUSIVE MODE")
     now = catalog(control, Options(schemas=(plan.target_schema,)))
-    for (name, planned), full in zip(plan.filled, names, strict=True):
+    for (name, planned_digest), full in zip(plan.filled, names, strict=True):
         if name not in {*plan.aside, *plan.kept} and control.value(f"SELECT EXISTS (SELECT 1 FROM {full})"):
             message = f"target: rows have been written to {plan.target_schema}.{name}, which was empty when the plan was made"
             raise TargetInTheWayError(message, advice="Empty it and run the same command again, or cancel.")
-        if digest(now, name) != planned:
+        if digest(now, name) != planned_digest:
             message = f"target: {plan.target_schema}.{name} is not as it was when the plan was made"
             raise TargetInTheWayError(message, advice="Undo the change, or cancel and plan again with a new rerunToken.")
 
@@ -217,17 +217,17 @@ def _place(control: Control, thing: MovedObject, schema: str) -> str:
 
 def _check_names(control: Control, schema: str, moving: Iterable[MovedObject]) -> None:
     names = [m.name for m in moving if m.kind in {"TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE"}]
-    taken = control.rows(
+    existing = control.rows(
         "SELECT format('%%I',relname) FROM pg_class WHERE relnamespace=to_regnamespace(%s) AND format('%%I',relname)=ANY(%s)",
         *(quoted(schema), names),
     )
-    if taken:
-        message = f"target: {schema}.{taken[0][0]} has appeared since the plan was made"
+    if existing:
+        message = f"target: {schema}.{existing[0][0]} has appeared since the plan was made"
         raise TargetInTheWayError(message, advice="Move it away and run the same command again.")
 
 
-def _record_moved(ledger: PostgresqlLedger, key: str, role: str, moved: Iterable[MovedObject]) -> None:
-    for number, thing in enumerate(moved):
+def _record_moved(ledger: PostgresqlLedger, key: str, role: str, objects: Iterable[MovedObject]) -> None:
+    for number, thing in enumerate(objects):
         ledger.control.run(
             f"INSERT INTO {ledger.schema}.moved VALUES (%s,%s,%s,%s,%s,%s)",
             *(key, number, role, thing.kind, thing.name, thing.oid),
@@ -236,7 +236,11 @@ def _record_moved(ledger: PostgresqlLedger, key: str, role: str, moved: Iterable
 
 def retained_in(ledger: PostgresqlLedger, record: RunRecord, plan: Plan) -> list[str]:
     """The schemas of ours that hold what the cutover replaced."""
-    return [kept for kept, schema in plan.places(record.kept_schema) if moved_of(ledger, record.key, _role(plan, "old", schema))]
+    return [
+        retained_schema
+        for retained_schema, schema in plan.places(record.kept_schema)
+        if moved_of(ledger, record.key, _role(plan, "old", schema))
+    ]
 
 
 def moved_of(ledger: PostgresqlLedger, key: str, role: str) -> list[MovedObject]:
@@ -257,14 +261,14 @@ def _sql_kind(kind: str) -> str:
 def _move_aside(ledger: PostgresqlLedger, record: RunRecord, plan: Plan) -> None:
     control = ledger.control
     _detach(control, plan)
-    for kept, schema in plan.places(record.kept_schema):
-        mine = [r for r in plan.replaced if (r.schema or plan.target_schema) == schema]
-        if not mine:
+    for retained_schema, schema in plan.places(record.kept_schema):
+        of_schema = [r for r in plan.replaced if (r.schema or plan.target_schema) == schema]
+        if not of_schema:
             continue
-        _create_own(control, kept)
-        things = [MovedObject(_sql_kind(r.kind), quoted(r.name)) for r in mine]
-        things += [thing for r in mine for thing in _statistics_of(control, schema, r.name)]
-        _move(control, things, schema, kept)
+        _create_own(control, retained_schema)
+        things = [MovedObject(_sql_kind(r.kind), quoted(r.name)) for r in of_schema]
+        things += [thing for r in of_schema for thing in _statistics_of(control, schema, r.name)]
+        _move(control, things, schema, retained_schema)
         _record_moved(ledger, record.key, _role(plan, "old", schema), things)
 
 
@@ -323,7 +327,7 @@ def validate_dependants(control: Control, plan: Plan) -> list[str]:
     return failed
 
 
-def _default_rights(control: Control, schema: str, moved: Iterable[MovedObject]) -> None:
+def _default_rights(control: Control, schema: str, objects: Iterable[MovedObject]) -> None:
     """Objects that arrive by SET SCHEMA get no default privileges of that schema; grant them as a CREATE would have."""
     rows = control.rows(
         "SELECT d.defaclobjtype::text,CASE WHEN a.grantee=0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,a.privilege_type,"
@@ -334,7 +338,7 @@ def _default_rights(control: Control, schema: str, moved: Iterable[MovedObject])
     # A function that PUBLIC may not execute by now was revoked from PUBLIC on the source, or is by the target's own rules.
     rows = [row for row in rows if not (row[0] == "f" and row[1] == "PUBLIC")]
     words = {"TABLE": "r", "VIEW": "r", "MATERIALIZED VIEW": "r", "SEQUENCE": "S", "FUNCTION": "f", "TYPE": "T"}
-    for thing in moved:
+    for thing in objects:
         for kind, grantee, privilege, option in rows:
             if words.get(thing.kind) == kind:
                 noun = thing.kind if kind in {"S", "f", "T"} else "TABLE"
@@ -349,7 +353,7 @@ def cut_back(ledger: PostgresqlLedger, record: RunRecord, plan: Plan, check: Cal
     """The cutover backwards: the new objects to a schema of their own, the replaced ones to their old place."""
     control = ledger.control
     new = {schema: moved_of(ledger, record.key, _role(plan, "new", schema)) for schema in plan.target_schemas}
-    made = moved_of(ledger, record.key, "made")
+    created = moved_of(ledger, record.key, "made")
 
     def body() -> None:
         control.run("SET LOCAL search_path=pg_temp")
@@ -363,7 +367,7 @@ def cut_back(ledger: PostgresqlLedger, record: RunRecord, plan: Plan, check: Cal
             _move(control, new[schema], schema, undone)
         _restore(ledger, record, plan)
         control.run("SET LOCAL check_function_bodies=off")
-        for thing in made:
+        for thing in created:
             _drop_if_empty(control, thing.name)
         for replaced in plan.replaced:
             for dependant in replaced.dependants:
@@ -379,11 +383,11 @@ def cut_back(ledger: PostgresqlLedger, record: RunRecord, plan: Plan, check: Cal
 
 def _restore(ledger: PostgresqlLedger, record: RunRecord, plan: Plan) -> None:
     """Move what the cutover replaced back to its place."""
-    for kept, schema in plan.places(record.kept_schema):
+    for retained_schema, schema in plan.places(record.kept_schema):
         old = moved_of(ledger, record.key, _role(plan, "old", schema))
-        _move(ledger.control, old, kept, schema)
+        _move(ledger.control, old, retained_schema, schema)
         if old:
-            ledger.control.run(f"DROP SCHEMA {quoted(kept)} RESTRICT")
+            ledger.control.run(f"DROP SCHEMA {quoted(retained_schema)} RESTRICT")
 
 
 def _drop_if_empty(control: Control, schema: str) -> None:

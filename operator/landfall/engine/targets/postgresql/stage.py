@@ -17,13 +17,13 @@ _SHARED_WORKERS = "SELECT set_config('max_parallel_maintenance_workers',(current
 class PostgresqlStage:
     """The staging schemas, of which one is that of the statements, in one session."""
 
-    def __init__(self, control: Control, plan: Plan, schema: str, within: str = "") -> None:
+    def __init__(self, control: Control, plan: Plan, schema: str, target_schema: str = "") -> None:
         self._control = control
         self._plan = plan
         self._base = schema
-        self._within = within
-        self._schema = plan.place(schema, within)
-        self._path = plan_search_path(plan, schema, within)
+        self._target_schema = target_schema
+        self._schema = plan.place(schema, target_schema)
+        self._path = plan_search_path(plan, schema, target_schema)
 
     def create(self) -> None:
         """Create the schemas that do not exist."""
@@ -57,17 +57,17 @@ class PostgresqlStage:
         """Drop a foreign key of a table."""
         self._control.run(f"ALTER TABLE {self._place(table)} DROP CONSTRAINT {quoted(name)}")
 
-    def set_sequence(self, name: str, value: int, *, called: bool) -> None:
-        """Set a sequence to a value, which was given out already if it is `called`."""
-        self._control.run("SELECT setval(%s::regclass,%s,%s)", self._place(name), value, called)
+    def set_sequence(self, name: str, value: int, *, is_called: bool) -> None:
+        """Set a sequence to a value, which was given out already if it is `is_called`."""
+        self._control.run("SELECT setval(%s::regclass,%s,%s)", self._place(name), value, is_called)
 
-    def follow_sequence(self, name: str, value: int, *, called: bool) -> None:
+    def follow_sequence(self, name: str, value: int, *, is_called: bool) -> None:
         """Set a sequence of the target schema to a value, unless it is past it already."""
-        place = f"{quoted(self._within or self._plan.target_schema)}.{quoted(name)}"
+        place = f"{quoted(self._target_schema or self._plan.target_schema)}.{quoted(name)}"
         sign = "<" if self._control.value("SELECT seqincrement>0 FROM pg_sequence WHERE seqrelid=%s::regclass", place) else ">"
         self._control.run(
             f"SELECT setval(%s::regclass,%s,%s) FROM {place} WHERE last_value{sign}%s OR (last_value=%s AND NOT is_called)",
-            *(place, value, called, value, value),
+            *(place, value, is_called, value, value),
         )
 
     def set_counter(self, table: str, counter: Counter, following: int) -> None:

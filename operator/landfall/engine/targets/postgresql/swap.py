@@ -64,17 +64,23 @@ class PostgresqlSwap:
 
 def _refuse_dependants(control: Control, plan: Plan) -> None:
     """Reject a rollback if a view was created over the new tables: it would silently follow them out of the schema."""
-    ours = [(s.schema or plan.target_schema, s.name) for s in plan.statements if s.kind in {"view", "materialized view"}]
+    own_relations = [(s.schema or plan.target_schema, s.name) for s in plan.statements if s.kind in {"view", "materialized view"}]
     tables = [(plan.target_of(t), t.target) for t in plan.tables]
-    ours += tables  # a rule of a table may write to another one
-    known = [d.name for r in plan.replaced for d in r.dependants if d.kind == "view"]
+    own_relations += tables  # a rule of a table may write to another one
+    replaced_views = [d.name for r in plan.replaced for d in r.dependants if d.kind == "view"]
     rows = control.rows(
         "SELECT DISTINCT v.oid::regclass::text FROM pg_depend d JOIN pg_rewrite r ON d.classid='pg_rewrite'::regclass"
         " AND r.oid=d.objid JOIN pg_class v ON v.oid=r.ev_class JOIN pg_class t ON d.refclassid='pg_class'::regclass"
         " AND t.oid=d.refobjid JOIN pg_namespace tn ON tn.oid=t.relnamespace JOIN pg_namespace vn ON vn.oid=v.relnamespace"
         " WHERE (tn.nspname,t.relname) IN (SELECT * FROM unnest(%s::text[],%s::text[])) AND v.oid<>t.oid"
         " AND (vn.nspname,v.relname) NOT IN (SELECT * FROM unnest(%s::text[],%s::text[])) AND NOT v.oid::regclass::text=ANY(%s)",
-        *([s for s, _ in tables], [n for _, n in tables], [s for s, _ in ours], [n for _, n in ours], known),
+        *(
+            [s for s, _ in tables],
+            [n for _, n in tables],
+            [s for s, _ in own_relations],
+            [n for _, n in own_relations],
+            replaced_views,
+        ),
     )
     if rows:
         message = f"the view {rows[0][0]} was created over the new tables since the cutover"

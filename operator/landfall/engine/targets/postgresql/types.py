@@ -58,18 +58,18 @@ def mapping(column: SourceMapping) -> Mapping:
 
 def of_view(column: SourceMapping) -> Mapping:
     """The column of a view: its type may be another one of the same family, so the canonical text is that of a cast."""
-    made = mapping(column)
+    base = mapping(column)
     match column.type:
         case Decimal(_, scale, _):
             number = f"CASE {_TEXT} WHEN 'true' THEN '1' WHEN 'false' THEN '0' ELSE {_TEXT} END"
             check = f"round(({number})::numeric,{scale})::text"
         case Text():
-            check = made.check_target.replace("{c}", f"({_TEXT})")
+            check = base.check_target.replace("{c}", f"({_TEXT})")
         case Timestamp(_, False):
             check = "({c}::timestamp)::text"
         case _:
-            check = made.check_target
-    return replace(made, check_target=check)
+            check = base.check_target
+    return replace(base, check_target=check)
 
 
 def type_name(kind: LogicalType) -> str:  # noqa: C901, PLR0911, PLR0912  a table of types
@@ -182,5 +182,5 @@ def renewed(mapping: Mapping, dialect: Dialect) -> Mapping:
     if source == mapping.check_source or not target.startswith(_OLD):
         return mapping
     value = target.removeprefix(_OLD).removesuffix(")")
-    of = digests.of_text if mapping.quoted else digests.of_bytes
-    return replace(mapping, check_source=source, check_target=of(value))
+    digest_of = digests.of_text if mapping.quoted else digests.of_bytes
+    return replace(mapping, check_source=source, check_target=digest_of(value))
