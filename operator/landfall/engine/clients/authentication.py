@@ -52,16 +52,16 @@ def libpq(endpoint: Endpoint) -> tuple[LibpqAttempt, ...]:
     policy = tls.policy(endpoint)
     local = endpoint.host.startswith("/")
     methods = accepted(endpoint, private=local or policy.encrypt is tls.Encrypt.ALWAYS)
-    actual_parameters = tls.libpq(policy)
+    base_parameters = tls.libpq(policy)
     if endpoint.login.channel_binding:
-        actual_parameters["channel_binding"] = "require"
+        base_parameters["channel_binding"] = "require"
     if not endpoint.password:
-        return (_attempt(actual_parameters, methods),)
-    attempts = [(actual_parameters, methods - {AuthMethod.NONE})]
+        return (_attempt(base_parameters, methods),)
+    attempts = [(base_parameters, methods - {AuthMethod.NONE})]
     if policy.encrypt is tls.Encrypt.IF_OFFERED and AuthMethod.PASSWORD in accepted(endpoint, private=True) - methods:
-        attempts.append(({**actual_parameters, "sslmode": "require"}, frozenset({AuthMethod.PASSWORD})))
+        attempts.append(({**base_parameters, "sslmode": "require"}, frozenset({AuthMethod.PASSWORD})))
     if AuthMethod.NONE in methods:
-        attempts.append((actual_parameters, frozenset({AuthMethod.NONE})))
+        attempts.append((base_parameters, frozenset({AuthMethod.NONE})))
     return tuple(_attempt(parameters, allowed) for parameters, allowed in attempts if allowed)
 
 

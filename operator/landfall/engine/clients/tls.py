@@ -103,33 +103,33 @@ def system_authorities() -> str:
     return next((file for file in (default_file, *_BUNDLES) if file and Path(file).is_file()), "")
 
 
-def libpq(actual_policy: TlsPolicy) -> dict[str, str]:
+def libpq(requirements: TlsPolicy) -> dict[str, str]:
     """Return connection parameters for libpq. GSSAPI encryption is off, because the other client does not support it."""
-    parameters = {"sslmode": _SSL_MODES[actual_policy.encrypt, actual_policy.verify][0], "gssencmode": "disable"}
-    if actual_policy.verify is not Verify.NOTHING:
+    parameters = {"sslmode": _SSL_MODES[requirements.encrypt, requirements.verify][0], "gssencmode": "disable"}
+    if requirements.verify is not Verify.NOTHING:
         parameters["sslrootcert"] = (
-            authority_file(actual_policy.authority) if actual_policy.authority else system_authorities() or "system"
+            authority_file(requirements.authority) if requirements.authority else system_authorities() or "system"
         )
     return parameters
 
 
-def context(actual_policy: TlsPolicy) -> ssl.SSLContext | None:
+def context(requirements: TlsPolicy) -> ssl.SSLContext | None:
     """Return a context for Python's `ssl`; None if TLS is not used."""
-    if actual_policy.encrypt is Encrypt.NEVER:
+    if requirements.encrypt is Encrypt.NEVER:
         return None
-    ssl_context = ssl.create_default_context(cadata=actual_policy.authority or None)
-    ssl_context.check_hostname = actual_policy.verify is Verify.HOST
-    ssl_context.verify_mode = ssl.CERT_NONE if actual_policy.verify is Verify.NOTHING else ssl.CERT_REQUIRED
+    ssl_context = ssl.create_default_context(cadata=requirements.authority or None)
+    ssl_context.check_hostname = requirements.verify is Verify.HOST
+    ssl_context.verify_mode = ssl.CERT_NONE if requirements.verify is Verify.NOTHING else ssl.CERT_REQUIRED
     ssl_context.verify_flags &= (
         ~ssl.VERIFY_X509_STRICT
     )  # newer versions of Python set it; libpq accepts certificates that it rejects
     return ssl_context
 
 
-def mysql(actual_policy: TlsPolicy) -> dict[str, object]:
+def mysql(requirements: TlsPolicy) -> dict[str, object]:
     """Return arguments for the client library of MySQL and MariaDB. Libraries treat `PREFERRED` differently, so the caller tries both ways."""
-    arguments: dict[str, object] = {"ssl_mode": _SSL_MODES[actual_policy.encrypt, actual_policy.verify][1]}
-    if actual_policy.verify is not Verify.NOTHING:
-        authority = authority_file(actual_policy.authority) if actual_policy.authority else system_authorities()
+    arguments: dict[str, object] = {"ssl_mode": _SSL_MODES[requirements.encrypt, requirements.verify][1]}
+    if requirements.verify is not Verify.NOTHING:
+        authority = authority_file(requirements.authority) if requirements.authority else system_authorities()
         arguments["ssl"] = {"ca": authority}
     return arguments

@@ -145,8 +145,8 @@ def _in_the_way(control: Control, relations: frozenset[tuple[str, str]], *, fill
         if not owned:
             message = f"target: {schema}.{name} belongs to a role that the credential is not a member of"
             raise PrivilegeMissingError(message, advice="Connect as its owner, or GRANT that role.")
-        actual_dependants = [*dependants(control, oid, oids), *(_sequence_grants(control, oid) if filled else ())]
-        replaced.append(Replaced(_KINDS[kind], name, tuple(actual_dependants), schema))
+        all_dependants = [*dependants(control, oid, oids), *(_sequence_grants(control, oid) if filled else ())]
+        replaced.append(Replaced(_KINDS[kind], name, tuple(all_dependants), schema))
     return replaced
 
 

@@ -41,7 +41,7 @@ def dry_run(control: Control, plan: Plan, queries: Callable[[TablePlan, str], Ta
     """
     refused: dict[int, str] = {}
     order: list[tuple[int, Stage]] = []
-    proofs = [actual_stage for actual_stage, _ in plan.places(SCHEMA)]
+    proofs = [stage_schema for stage_schema, _ in plan.places(SCHEMA)]
     proof = RowProof(control, plan, SCHEMA, lambda table: queries(table, plan.place(SCHEMA, plan.within(table))))
     ordinary: dict[int, dict[str, str]] = {}
     empty = contextlib.nullcontext() if plan.filled else control.without_rows()
