@@ -256,8 +256,8 @@ class _Dialect(KeyedDialect):
     def unfit_number(self, value: str, precision: int, scale: int) -> str:
         return f"abs({value})>={10 ** (precision - scale)}"
 
-    def misspelled(self, column: Column, ours: Kind, wanted: str, theirs: Kind) -> Probe | None:
-        del column, ours, wanted, theirs
+    def misspelled(self, column: Column, source_kind: Kind, existing: str, existing_kind: Kind) -> Probe | None:
+        del column, source_kind, existing, existing_kind
 
     def chunk_literal(self, table: TablePlan, column: str) -> str:
         del table

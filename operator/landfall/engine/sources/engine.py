@@ -207,7 +207,7 @@ class Dialect(Protocol):
     def misfit_kind(self, column: Column, facts: ColumnFacts) -> Violation | None:
         """What a value outside the column's declared type is counted as; None where values are typed, or all are read in another way."""
 
-    def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
+    def recast(self, column: Column, existing: Column, kind: Kind) -> Column:
         """The column as it has to be read for an existing one of this kind, where its type means several things."""
 
     def restated(self, tree: exp.Expr) -> exp.Expr:
@@ -251,14 +251,14 @@ class Dialect(Protocol):
     def unfit_number(self, value: str, precision: int, scale: int) -> str:
         """A predicate: the number does not fit into numeric(precision, scale) exactly. Asked where values are not typed."""
 
-    def misspelled(self, column: Column, ours: Kind, wanted: str, theirs: Kind) -> Probe | None:
+    def misspelled(self, column: Column, source_kind: Kind, existing: str, existing_kind: Kind) -> Probe | None:
         """What has to be counted of values whose form decides whether an existing type takes them.
 
         Args:
             column: The source's column.
-            ours: The family of its values.
-            wanted: The existing column's type, as PostgreSQL prints it.
-            theirs: The family of that type.
+            source_kind: The family of its values.
+            existing: The existing column's type, as PostgreSQL prints it.
+            existing_kind: The family of that type.
         """
 
     def binary_uuid(self, column: Column) -> str | None:

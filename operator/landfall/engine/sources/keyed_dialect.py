@@ -75,9 +75,9 @@ class KeyedDialect(Dialect):
         del column, facts
         return None
 
-    def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
+    def recast(self, column: Column, existing: Column, kind: Kind) -> Column:
         """The column as it is."""
-        del wanted, kind
+        del existing, kind
         return column
 
     def restated(self, tree: exp.Expr) -> exp.Expr:

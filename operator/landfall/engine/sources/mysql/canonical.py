@@ -31,18 +31,18 @@ def json_number(x: str) -> str:
     return f"IF({x} IS NULL,NULL,REPLACE(REPLACE(JSON_ARRAY({x}),'[',''),']',''))"
 
 
-def canonical_float(x: str, *, bare: bool) -> str:
-    """The canonical text of the double expression `x`. `bare`: it is a column."""
+def canonical_float(x: str, *, is_column: bool) -> str:
+    """The canonical text of the double expression `x`. `is_column`: it is a column."""
 
     def leaf(j: int) -> str:
         return f"CONCAT('{j}b',CAST({x}*{2.0 ** (-10 * j)!r} AS SIGNED))"
 
     tree = buckets(f"ABS({x})", leaf)
-    return f"CASE WHEN {x}=0 THEN '0' WHEN ABS({x})>={LOWEST!r} AND ABS({x})<{HIGHEST!r} THEN {tree} ELSE {_shortest(x, bare=bare)} END"
+    return f"CASE WHEN {x}=0 THEN '0' WHEN ABS({x})>={LOWEST!r} AND ABS({x})<{HIGHEST!r} THEN {tree} ELSE {_shortest(x, is_column=is_column)} END"
 
 
-def _shortest(x: str, *, bare: bool) -> str:
-    text = f"LOWER({f'CAST({x} AS CHAR)' if bare else json_number(x)})"
+def _shortest(x: str, *, is_column: bool) -> str:
+    text = f"LOWER({f'CAST({x} AS CHAR)' if is_column else json_number(x)})"
     mantissa = f"REPLACE(SUBSTRING_INDEX(SUBSTRING({text},IF({x}<0,2,1)),'e',1),' ','')"
     exponent = f"IF(LOCATE('e',{text})>0,CAST(SUBSTRING_INDEX({text},'e',-1) AS SIGNED),0)"
     fraction = f"IF(LOCATE('.',{mantissa})>0,LENGTH({mantissa})-LOCATE('.',{mantissa}),0)"

@@ -79,11 +79,11 @@ def hexed(text: str) -> str:
 
 def recast(column: Column, kind: Kind) -> Column:
     """The column as it is read for an existing one of this kind: sets as texts, TINYINT(1) as a number."""
-    given = column.type
-    if given.name == "set" and kind is Kind.TEXT:
-        return replace(column, type=replace(given, name="varchar", text="varchar(65535)", length=65535))
-    if given.text.startswith("tinyint(1)") and kind is not Kind.BOOLEAN:
-        return replace(column, type=replace(given, text=given.text.replace("tinyint(1)", "tinyint(4)", 1)))
+    column_type = column.type
+    if column_type.name == "set" and kind is Kind.TEXT:
+        return replace(column, type=replace(column_type, name="varchar", text="varchar(65535)", length=65535))
+    if column_type.text.startswith("tinyint(1)") and kind is not Kind.BOOLEAN:
+        return replace(column, type=replace(column_type, text=column_type.text.replace("tinyint(1)", "tinyint(4)", 1)))
     return column
 
 
@@ -128,8 +128,8 @@ def probes(column: Column) -> tuple[Probe, ...]:
         return ()
     if column.type.name in TEXTS:
         return tuple(_text_probes(column))
-    found = _value_probe(column)
-    return (found,) if found else ()
+    probe = _value_probe(column)
+    return (probe,) if probe else ()
 
 
 def _value_probe(column: Column) -> Probe | None:
@@ -170,7 +170,7 @@ def mapping(column: Column, facts: ColumnFacts) -> SourceMapping:
     raise KeyError(column.type.text)
 
 
-def _plain(column: Column, kind: LogicalType, *, reason: str, copy: str = "") -> SourceMapping:
+def _unchanged(column: Column, kind: LogicalType, *, reason: str, copy: str = "") -> SourceMapping:
     copy = copy or operand(column)
     return SourceMapping(kind, copy, copy, reasons=(reason,))
 
@@ -189,23 +189,23 @@ def _integer(column: Column, facts: ColumnFacts) -> SourceMapping:
     members = facts.relatives or (column,)
     if all(_may_be_boolean(c) for c in members) and not facts.count_together(Violation.NOT_BOOLEAN):
         return replace(
-            _plain(column, Boolean(), reason="TINYINT(1) that holds only 0 and 1"),
+            _unchanged(column, Boolean(), reason="TINYINT(1) that holds only 0 and 1"),
             transformation=f"{column.name} <> 0",
             confidence=97,
         )
     # The next type after 64 bits is numeric, which has no counter and is slow to join: keys need it only if a value uses the last bit.
     key = bool(facts.relatives or column.identity)
     bits = INTEGERS[kind.name] - (_is_largest(kind) and key and not facts.count_together(Violation.OUT_OF_RANGE))
-    made = _plain(
+    result = _unchanged(
         column, Integer(bits, not kind.unsigned), reason="every value fits", copy=f"{c}+0" if "zerofill" in kind.text else c
     )
-    return replace(made, reasons=("unsigned: the next wider type, with a check",)) if kind.unsigned else made
+    return replace(result, reasons=("unsigned: the next wider type, with a check",)) if kind.unsigned else result
 
 
 def _decimal(column: Column, _facts: ColumnFacts) -> SourceMapping:
     kind, c = column.type, operand(column)
     copy = f"{c}+0" if "zerofill" in kind.text else c
-    return _plain(
+    return _unchanged(
         column, Decimal(kind.precision, kind.scale or 0, not kind.unsigned), reason="same precision and scale", copy=copy
     )
 
@@ -214,14 +214,14 @@ def _float(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c = operand(column)
     double = column.type.name == "double"
     wide = c if double else f"{c}*1e0"
-    bare = double and not column.expression
+    is_column = double and not column.expression
     # Expressions are printed in 22 characters at most, which cuts digits off: a bare column is not, nor is a number in JSON.
     # A FLOAT needs fewer digits than that.
-    exact = f"CASE WHEN {c}=0 THEN '0' ELSE {c if bare else json_number(c)} END" if double else f"{wide}+0e0"
+    exact = f"CASE WHEN {c}=0 THEN '0' ELSE {c if is_column else json_number(c)} END" if double else f"{wide}+0e0"
     return SourceMapping(
         Float(64 if double else 32, not column.type.unsigned),
         copy=exact,
-        check_source=canonical_float(wide, bare=bare),
+        check_source=canonical_float(wide, is_column=is_column),
         reasons=("same binary format; the sign of zero is dropped, as the source prints none",),
     )
 
@@ -230,11 +230,11 @@ def _bit(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c, size = operand(column), column.type.precision or column.type.length or 1
     if size == 1:
         return replace(
-            _plain(column, Boolean(), reason="BIT(1)", copy=f"({c}+0)"),
+            _unchanged(column, Boolean(), reason="BIT(1)", copy=f"({c}+0)"),
             transformation=f"{column.name} <> b'0'",
         )
     bits = f"LPAD(BIN({c}+0),{size},'0')"
-    return _plain(column, Bits(size), reason="same bits", copy=bits)
+    return _unchanged(column, Bits(size), reason="same bits", copy=bits)
 
 
 def _moment(column: Column, facts: ColumnFacts) -> SourceMapping:
@@ -419,7 +419,7 @@ def _address(column: Column, _facts: ColumnFacts) -> SourceMapping:
 
 def _year(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c = operand(column)
-    return _plain(column, Integer(16), reason="a year is a number", copy=f"{c}+0")
+    return _unchanged(column, Integer(16), reason="a year is a number", copy=f"{c}+0")
 
 
 _Builder = Callable[[Column, ColumnFacts], SourceMapping]
@@ -464,10 +464,10 @@ def _copy_field(column: str, mapped: Mapping) -> str:
 
 def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     """The canonical line of a row: plain fields, then the lengths of texts, then the texts."""
-    plain = [f"IFNULL({m.check_source},'~')" if m.nullable else m.check_source for _, m in columns if not m.measured]
+    short_texts = [f"IFNULL({m.check_source},'~')" if m.nullable else m.check_source for _, m in columns if not m.measured]
     measured = [(m.check_source, m.nullable) for _, m in columns if m.measured]
     lengths = [f"IFNULL(OCTET_LENGTH({text}),'~')" if nullable else f"OCTET_LENGTH({text})" for text, nullable in measured]
-    head = f"CONCAT_WS(X'7C',{','.join(plain + lengths)})"
+    head = f"CONCAT_WS(X'7C',{','.join(short_texts + lengths)})"
     guard = [
         f"IF({m.operand or name(c)} IS NOT NULL AND ({m.check_source}) IS NULL,NULL,'')"
         for c, m in columns

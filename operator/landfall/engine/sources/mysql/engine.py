@@ -93,8 +93,8 @@ class _Dialect(KeyedDialect):
     def renewed_check(self, check: str) -> str:
         return canonical.renewed(check)
 
-    def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
-        del wanted
+    def recast(self, column: Column, existing: Column, kind: Kind) -> Column:
+        del existing
         return mysql.recast(column, kind)
 
     def probes(self, column: Column) -> tuple[Probe, ...]:
@@ -104,8 +104,8 @@ class _Dialect(KeyedDialect):
         return mysql.long_octets(table)
 
     def long_columns(self, table: TablePlan) -> tuple[str, ...]:
-        plain = [c for c in table.copied if not c.mapping.operand]
-        return tuple(c.source for c in plain if _word(c.source_type) in mysql.LONG | {"blob", "text"})
+        direct = [c for c in table.copied if not c.mapping.operand]
+        return tuple(c.source for c in direct if _word(c.source_type) in mysql.LONG | {"blob", "text"})
 
     def unlisted(self, value: str, labels: Sequence[str]) -> str:
         listed = ",".join(f"X'{label.encode().hex()}'" for label in labels)
@@ -114,18 +114,18 @@ class _Dialect(KeyedDialect):
     def unfit_number(self, value: str, precision: int, scale: int) -> str:
         return f"ABS({value})>={10 ** (precision - scale)} OR {value}<>ROUND({value},{scale})"
 
-    def misspelled(self, column: Column, ours: Kind, wanted: str, theirs: Kind) -> Probe | None:
+    def misspelled(self, column: Column, source_kind: Kind, existing: str, existing_kind: Kind) -> Probe | None:
         c = self.operand(column)
-        if theirs is Kind.UUID and ours is Kind.TEXT:
+        if existing_kind is Kind.UUID and source_kind is Kind.TEXT:
             return Probe(Violation.NOT_SO_WRITTEN, f"LOWER({c}) NOT REGEXP '{_UUID}'")
-        if theirs is Kind.UUID and ours is Kind.BYTES:
+        if existing_kind is Kind.UUID and source_kind is Kind.BYTES:
             return Probe(Violation.NOT_SO_WRITTEN, f"OCTET_LENGTH({c})<>16")
-        if theirs is Kind.JSON and ours is Kind.TEXT:
+        if existing_kind is Kind.JSON and source_kind is Kind.TEXT:
             return Probe(Violation.NOT_SO_WRITTEN, f"NOT JSON_VALID({c})")
-        if theirs is Kind.TIME and wanted.startswith("time"):
+        if existing_kind is Kind.TIME and existing.startswith("time"):
             return Probe(Violation.OVERSIZED, f"{c}<'00:00:00' OR {c}>='24:00:00'")
-        most = second_digits(wanted)
-        if theirs is ours is Kind.MOMENT and (column.type.precision or 0) > most:
+        most = second_digits(existing)
+        if existing_kind is source_kind is Kind.MOMENT and (column.type.precision or 0) > most:
             return Probe(Violation.OVERSIZED, f"MICROSECOND({c})%{10 ** (6 - most)}<>0")
         return None
 
@@ -186,10 +186,10 @@ class _Engine(SourceEngine):
         return (endpoint.database,)
 
     def catalog(self, endpoint: Endpoint, options: Options) -> Catalog:
-        named = replace(options, schemas=options.schemas or self.default_schemas(endpoint))
+        with_schemas = replace(options, schemas=options.schemas or self.default_schemas(endpoint))
         session = MySqlSession(endpoint)
         try:
-            return mysql_catalog.catalog(session, endpoint.database, named)
+            return mysql_catalog.catalog(session, endpoint.database, with_schemas)
         finally:
             session.close()
 
@@ -211,11 +211,11 @@ class _Engine(SourceEngine):
 
     def next_value(self, reader: Reader, table: TablePlan, column: str) -> int:
         del column
-        found = reader.rows(
+        rows = reader.rows(
             "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA="
             f"{mysql.hexed(table.schema)} AND TABLE_NAME={mysql.hexed(table.name)}"
         )
-        return int(found[0][0] or 0) if found else 0
+        return int(rows[0][0] or 0) if rows else 0
 
 
 MYSQL = _Engine(Product.MYSQL, common_snapshot=False)

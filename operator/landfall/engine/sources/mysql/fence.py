@@ -47,23 +47,23 @@ class MySqlLock(FenceableLock):
             existing = {(schema, trigger) for schema, _, trigger in _triggers(watching, fence.name)}
             numbers = {table: number for number, table in enumerate(fence.tables)}
             for session, tables in self._groups:
-                wanted = [
+                creations = [
                     _creation(fence, table, event, name)
                     for table in tables
                     for event in _EVENTS
                     if (table[0], name := f"{fence.name}_{numbers[table]}_{event.lower()}") not in existing
                 ]
-                _request_all(self._endpoint, wanted, watching, session)
+                _request_all(self._endpoint, creations, watching, session)
 
 
 def remove_fence(session: MySqlSession, name: str) -> int:
     """Drop the triggers of a fence; their number."""
-    found = _triggers(session, name)
+    triggers = _triggers(session, name)
     if session.is_mariadb:
-        _remove_copies(session, name, {(schema, table) for schema, table, _ in found})
-    for schema, _, trigger in found:
+        _remove_copies(session, name, {(schema, table) for schema, table, _ in triggers})
+    for schema, _, trigger in triggers:
         session.rows(f"DROP TRIGGER IF EXISTS {mysql.name(schema)}.{mysql.name(trigger)}")
-    return len(found)
+    return len(triggers)
 
 
 def _creation(fence: Fence, table: tuple[str, str], event: str, name: str) -> str:
@@ -82,11 +82,11 @@ def _remove_copies(session: MySqlSession, name: str, tables: set[tuple[str, str]
 
 def _triggers(session: MySqlSession, name: str) -> list[tuple[str, str, str]]:
     """The triggers of a fence, as (schema, table, name)."""
-    found = session.rows(
+    rows = session.rows(
         "SELECT TRIGGER_SCHEMA,EVENT_OBJECT_TABLE,TRIGGER_NAME FROM information_schema.TRIGGERS"
         f" WHERE LEFT(TRIGGER_NAME,{len(name) + 1})={literal(name + '_')} ORDER BY 1,3"
     )
-    return [(schema or "", table or "", trigger or "") for schema, table, trigger in found]
+    return [(schema or "", table or "", trigger or "") for schema, table, trigger in rows]
 
 
 def _request_all(endpoint: Endpoint, statements: Sequence[str], watching: MySqlSession, locking: MySqlSession) -> None:
@@ -113,8 +113,8 @@ def _request_all(endpoint: Endpoint, statements: Sequence[str], watching: MySqlS
                 session.abort()
             raise
         locking.rows("UNLOCK TABLES")
-        for one in running:
-            one.result()
+        for request in running:
+            request.result()
 
 
 def _await_requests(watching: MySqlSession, sessions: Sequence[MySqlSession], running: Sequence[Future[list[Row]]]) -> None:
@@ -123,9 +123,9 @@ def _await_requests(watching: MySqlSession, sessions: Sequence[MySqlSession], ru
     query = f"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID IN ({ids}) AND STATE LIKE 'Waiting for table%lock'"
     deadline = time.monotonic() + _REQUEST_SECONDS
     while sessions and watching.rows(query) != [(str(len(sessions)),)]:
-        for one in running:
-            if one.done():
-                one.result()
+        for request in running:
+            if request.done():
+                request.result()
                 message = "source: a table was not locked when its writers were to be refused"
                 raise ConnectionLostError(message, advice="Nothing was cut over; run the same command again.")
         if time.monotonic() > deadline:

@@ -16,7 +16,7 @@ _BINARY_DEFAULT = re.compile(rb"^  `((?:[^`]|``)+)` .*? DEFAULT (?:0x([0-9A-Fa-f
 
 def unescaped(text: str) -> str:
     """A text without one level of backslash escapes."""
-    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found.group(1), found.group(1)), text, flags=re.DOTALL)
+    return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match.group(1), match.group(1)), text, flags=re.DOTALL)
 
 
 def _value(body: str) -> str:
@@ -31,8 +31,8 @@ def labels(column_type: str) -> tuple[str, ...]:
 
 def standard_literal(text: str) -> str:
     """A literal as the SQL standard writes it, without backslash escapes. What is no literal is an expression and stays as it is."""
-    found = _LITERAL.fullmatch(text)
-    return quoted(_value(found.group(1))) if found else text
+    match = _LITERAL.fullmatch(text)
+    return quoted(_value(match.group(1))) if match else text
 
 
 def quoted(value: str) -> str:
@@ -45,20 +45,20 @@ def binary_defaults(create_table: bytes) -> dict[str, str]:
 
     `COLUMN_DEFAULT` cannot tell octets: MySQL cuts them at a zero, MariaDB turns what is no UTF-8 into question marks.
     """
-    found = {}
+    defaults = {}
     for line in create_table.split(b"\n"):
         match = _BINARY_DEFAULT.match(line)
         if match:
             name, digits, body = match.groups()
             octets = bytes.fromhex(digits.decode()) if digits else _value(body.decode("latin-1")).encode("latin-1")
-            found[name.decode().replace("``", "`")] = f"0x{octets.hex()}" if octets else "''"
-    return found
+            defaults[name.decode().replace("``", "`")] = f"0x{octets.hex()}" if octets else "''"
+    return defaults
 
 
 def period(check: str) -> tuple[str, str] | None:
     """Start and end of a period, from the check that MariaDB keeps it as."""
-    found = re.fullmatch(r"`((?:[^`]|``)+)` < `((?:[^`]|``)+)`", check)
-    return (found.group(1).replace("``", "`"), found.group(2).replace("``", "`")) if found else None
+    match = re.fullmatch(r"`((?:[^`]|``)+)` < `((?:[^`]|``)+)`", check)
+    return (match.group(1).replace("``", "`"), match.group(2).replace("``", "`")) if match else None
 
 
 def without_overlaps(create_table: bytes) -> frozenset[str]:

@@ -36,20 +36,20 @@ def privileges(session: MySqlSession, schemas: Sequence[str]) -> Privileges:
     advice = f"; its roles {dormant} are not active (SET DEFAULT ROLE ALL TO the user)" if dormant else ""
     problems, remarks, freeze = [], [], True
     for schema in schemas:
-        held = held_on(schema, grants)
-        everything = "ALL PRIVILEGES" in held
+        granted = held_on(schema, grants)
+        everything = "ALL PRIVILEGES" in granted
         problems += [
             f"the credential lacks {needed} on all of schema {schema}: it may not see everything{advice}"
             for needed in _NEEDED
-            if not everything and needed not in held
+            if not everything and needed not in granted
         ]
-        if not everything and not held & _ROUTINES:
+        if not everything and not granted & _ROUTINES:
             remarks.append(_unseen(schema, "stored routines", "EXECUTE"))
-        if not everything and "EVENT" not in held:
+        if not everything and "EVENT" not in granted:
             remarks.append(_unseen(schema, "events", "EVENT"))
-        freeze = freeze and (everything or "LOCK TABLES" in held)
+        freeze = freeze and (everything or "LOCK TABLES" in granted)
     features = {"freeze": freeze, "fence": _may_create_triggers(session, grants)}
-    return Privileges(tuple(problems), frozenset(name for name, held in features.items() if held), tuple(remarks))
+    return Privileges(tuple(problems), frozenset(name for name, granted in features.items() if granted), tuple(remarks))
 
 
 def _may_create_triggers(session: MySqlSession, grants: Sequence[str]) -> bool:
@@ -75,20 +75,20 @@ def _has_roles(session: MySqlSession) -> bool:
 
 def held_on(schema: str, grants: Sequence[str]) -> frozenset[str]:
     """The privileges, in capitals, that grants give on all of a schema. MySQL shows what is revoked from global ones as `REVOKE`."""
-    held: set[str] = set()
+    granted: set[str] = set()
     revoked: set[str] = set()
     for grant in grants:
-        found = _GRANT.match(grant)
-        if found and _covers(found.group(3), schema):
-            words = {word.strip().upper() for word in found.group(2).split(",")}
-            held, revoked = (held | words, revoked) if found.group(1) == "GRANT" else (held, revoked | words)
-    if revoked and "ALL PRIVILEGES" in held:
-        held = (held - {"ALL PRIVILEGES"}) | set(_NEEDED) | _ROUTINES | {"EVENT", "LOCK TABLES"}
-    return frozenset(held - revoked)
+        match = _GRANT.match(grant)
+        if match and _covers(match.group(3), schema):
+            words = {word.strip().upper() for word in match.group(2).split(",")}
+            granted, revoked = (granted | words, revoked) if match.group(1) == "GRANT" else (granted, revoked | words)
+    if revoked and "ALL PRIVILEGES" in granted:
+        granted = (granted - {"ALL PRIVILEGES"}) | set(_NEEDED) | _ROUTINES | {"EVENT", "LOCK TABLES"}
+    return frozenset(granted - revoked)
 
 
-def _unseen(schema: str, what: str, privilege: str) -> SourceRemark:
-    text = f"whether the schema has {what} is not known, because the credential may not see them; none is migrated"
+def _unseen(schema: str, objects: str, privilege: str) -> SourceRemark:
+    text = f"whether the schema has {objects} is not known, because the credential may not see them; none is migrated"
     return SourceRemark("low", "NotVisible", schema, text, f"Grant {privilege} on {schema}.* to have them listed in the plan.")
 
 

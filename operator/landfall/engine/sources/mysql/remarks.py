@@ -14,29 +14,29 @@ _ELSEWHERE = {
 }
 
 
-def unenforced(where: tuple[str, str], name: str) -> SourceRemark:
+def unenforced(table_id: tuple[str, str], name: str) -> SourceRemark:
     """A check that the source does not enforce, so that its rows may violate it."""
     return SourceRemark(
         "low",
         "Check",
-        f"{where[0]}.{where[1]}.{name}",
+        f"{table_id[0]}.{table_id[1]}.{name}",
         "the check is NOT ENFORCED in the source and is not migrated",
         "Add it manually, with NOT VALID if rows violate it.",
-        where,
+        table_id,
     )
 
 
-def invisible(where: tuple[str, str], column: str) -> SourceRemark:
+def invisible(table_id: tuple[str, str], column: str) -> SourceRemark:
     """A column that `SELECT *` and an INSERT without a list of columns leave out in the source."""
     generated = "; the server has added it as the primary key" if column == "my_row_id" else ""
     return SourceRemark(
         "medium",
         "InvisibleColumn",
-        f"{where[0]}.{where[1]}.{column}",
+        f"{table_id[0]}.{table_id[1]}.{column}",
         f"the column is INVISIBLE in the source and visible in the target{generated}: SELECT * returns it, and INSERT without a list of"
         " columns has to give it a value",
         "Name the columns in such statements of the application, or exclude the column in a TablePlan.",
-        where,
+        table_id,
     )
 
 
@@ -51,17 +51,17 @@ def read_only() -> SourceRemark:
     )
 
 
-def overlapping(where: tuple[str, str], index: str, columns: list[str]) -> SourceRemark:
+def overlapping(table_id: tuple[str, str], index: str, columns: list[str]) -> SourceRemark:
     """A key whose rule about periods is lost: its last two columns are the end and the start."""
     *equal, end, start = columns
     parts = ", ".join([*(f"{c} WITH =" for c in equal), f"daterange({start},{end}) WITH &&"])
     return SourceRemark(
         "high",
         "TableFeature",
-        f"{where[0]}.{where[1]}.{index}",
+        f"{table_id[0]}.{table_id[1]}.{index}",
         "WITHOUT OVERLAPS is not migrated: the key rejects equal periods, not overlapping ones",
-        f"Install btree_gist, and run ALTER TABLE {where[1].lower()} ADD EXCLUDE USING gist ({parts}); tsrange for periods with a time.",
-        where,
+        f"Install btree_gist, and run ALTER TABLE {table_id[1].lower()} ADD EXCLUDE USING gist ({parts}); tsrange for periods with a time.",
+        table_id,
     )
 
 

@@ -46,35 +46,35 @@ def fingerprints(endpoint: Endpoint, side: str, seconds: int, *, more: bool = Fa
     Raises:
         UnreachableError: No server answers, or TLS is required and cannot be negotiated.
     """
-    known = _known.get(endpoint, frozenset())
-    if (known and not more) or _without_tls.get(endpoint, 0.0) > time.monotonic():
-        return known
+    pins = _known.get(endpoint, frozenset())
+    if (pins and not more) or _without_tls.get(endpoint, 0.0) > time.monotonic():
+        return pins
     # Twice, because an address that alternates between two servers would show the same one before each login.
     read = {_read(endpoint, side, seconds) for _ in range(2 if more else 1)} - {""}
     if read:
-        _known[endpoint] = known | read
+        _known[endpoint] = pins | read
     else:
         _known.pop(endpoint, None)
     return _known.get(endpoint, frozenset())
 
 
 def _read(endpoint: Endpoint, side: str, seconds: int) -> str:
-    wanted = tls.policy(endpoint)
-    context = tls.context(wanted)
+    policy = tls.policy(endpoint)
+    context = tls.context(policy)
     if context is None:
         return ""
     try:
-        with socket.create_connection((endpoint.host, endpoint.port), timeout=seconds) as plain:
-            offered = _offers_tls(plain)
-            if offered is False and wanted.encrypt is tls.Encrypt.IF_OFFERED:
+        with socket.create_connection((endpoint.host, endpoint.port), timeout=seconds) as raw_socket:
+            offered = _offers_tls(raw_socket)
+            if offered is False and policy.encrypt is tls.Encrypt.IF_OFFERED:
                 _without_tls[endpoint] = time.monotonic() + _KNOWN_FOR_S
             if not offered:
                 return ""
-            plain.sendall(_request())
-            with context.wrap_socket(plain, server_hostname=wanted.server_name) as secure:
+            raw_socket.sendall(_request())
+            with context.wrap_socket(raw_socket, server_hostname=policy.server_name) as secure:
                 certificate = secure.getpeercert(binary_form=True) or b""
     except ssl.SSLError as error:
-        if wanted.encrypt is tls.Encrypt.IF_OFFERED:
+        if policy.encrypt is tls.Encrypt.IF_OFFERED:
             return ""
         message = f"TLS to {endpoint.host} failed: {error.reason or 'handshake error'}"
         raise from_mysql(_TLS_FAILED, message, side) from error
@@ -84,21 +84,21 @@ def _read(endpoint: Endpoint, side: str, seconds: int) -> str:
     return hashlib.sha1(certificate, usedforsecurity=False).hexdigest()
 
 
-def _offers_tls(plain: socket.socket) -> bool | None:
+def _offers_tls(raw_socket: socket.socket) -> bool | None:
     """Whether the greeting of the server says that it can use TLS; None for a refusal in its place, which the login gets again."""
-    head = _octets(plain, 4)
-    body = _octets(plain, int.from_bytes(head[:3], "little"))
+    head = _octets(raw_socket, 4)
+    body = _octets(raw_socket, int.from_bytes(head[:3], "little"))
     end = body.find(b"\0")
     if len(head) < 4 or body[:1] != b"\x0a" or len(body) < end + 1 + _GREETING_REST:
         return None
     return bool(struct.unpack_from("<H", body, end + 14)[0] & _CLIENT_SSL)
 
 
-def _octets(plain: socket.socket, wanted: int) -> bytes:
-    found = b""
-    while len(found) < wanted and (part := plain.recv(wanted - len(found))):
-        found += part
-    return found
+def _octets(raw_socket: socket.socket, length: int) -> bytes:
+    received = b""
+    while len(received) < length and (part := raw_socket.recv(length - len(received))):
+        received += part
+    return received
 
 
 def _request() -> bytes:

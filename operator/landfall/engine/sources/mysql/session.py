@@ -52,10 +52,10 @@ _BLOCK = 256 * 1024
 Row = tuple[str | None, ...]
 
 
-def kept_mode(given: str) -> str:
+def kept_mode(server_mode: str) -> str:
     """SQL for the `sql_mode` of our sessions, from the one that the server gave: its modes without those that are turned off."""
-    kept = ",".join(mode for mode in given.split(",") if mode.upper() not in _TURNED_OFF)
-    return f"'{kept}'" if kept else "0"  # an empty literal may stand for NULL here
+    modes = ",".join(mode for mode in server_mode.split(",") if mode.upper() not in _TURNED_OFF)
+    return f"'{modes}'" if modes else "0"  # an empty literal may stand for NULL here
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,28 +105,28 @@ class MySqlSession:
         if endpoint.host.startswith("/"):
             return self._tried({**arguments, "unix_socket": endpoint.host})
         arguments |= {"host": _by_tcp(endpoint.host), "port": endpoint.port}
-        wanted = tls.policy(endpoint)
-        if wanted.verify is tls.Verify.HOST:
-            return self._tried({**arguments, **tls.mysql(wanted)})
-        if wanted.encrypt is tls.Encrypt.NEVER:
-            return self._tried(self._plain(arguments))
-        return self._pinned(arguments, wanted)
+        policy = tls.policy(endpoint)
+        if policy.verify is tls.Verify.HOST:
+            return self._tried({**arguments, **tls.mysql(policy)})
+        if policy.encrypt is tls.Encrypt.NEVER:
+            return self._tried(self._without_tls(arguments))
+        return self._pinned(arguments, policy)
 
-    def _plain(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _without_tls(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return {**arguments, "ssl_mode": "DISABLED", **authentication.mysql(self._endpoint, frozenset())}
 
-    def _pinned(self, arguments: dict[str, Any], wanted: tls.TlsPolicy, attempts: int = _CERTIFICATE_ATTEMPTS) -> Any:  # noqa: ANN401  as above
+    def _pinned(self, arguments: dict[str, Any], policy: tls.TlsPolicy, attempts: int = _CERTIFICATE_ATTEMPTS) -> Any:  # noqa: ANN401  as above
         """A connection to a server whose certificate was read before; without TLS if none is offered and none is required."""
         endpoint, more = self._endpoint, attempts < _CERTIFICATE_ATTEMPTS
         pins = fingerprints(endpoint, self._side, arguments["connect_timeout"], more=more)
-        if not pins and wanted.encrypt is tls.Encrypt.ALWAYS:
+        if not pins and policy.encrypt is tls.Encrypt.ALWAYS:
             message = f"{self._side}: {endpoint.host}:{endpoint.port} offers no TLS"
             raise UnreachableError(message, advice="Turn TLS on there, or set `tls.mode: Prefer`.")
         if not pins:
-            return self._tried(self._plain(arguments))
-        encrypted = {**arguments, **tls.mysql(wanted), "ssl_mode": "REQUIRED", **authentication.mysql(endpoint, pins)}
+            return self._tried(self._without_tls(arguments))
+        encrypted = {**arguments, **tls.mysql(policy), "ssl_mode": "REQUIRED", **authentication.mysql(endpoint, pins)}
         connection = self._tried(encrypted, _NO_TLS if attempts > 1 else 0)
-        return connection if connection is not None else self._pinned(arguments, wanted, attempts - 1)
+        return connection if connection is not None else self._pinned(arguments, policy, attempts - 1)
 
     def _tried(self, arguments: dict[str, Any], passed_over: int = 0) -> Any:  # noqa: ANN401  as above
         """A connection; None where it fails with the one error that is passed over."""
@@ -157,11 +157,11 @@ class MySqlSession:
         try:
             cursor = self._connection.cursor()
             cursor.execute(sql)
-            found = cursor.fetchall()
+            fetched = cursor.fetchall()
             cursor.close()
         except MySQLdb.Error as error:
             raise self._translated(error) from error
-        return [tuple(None if v is None else _text(v) for v in row) for row in found]
+        return [tuple(None if v is None else _text(v) for v in row) for row in fetched]
 
     def described(self, sql: str) -> ResultColumn:
         """The first column of a query's result."""

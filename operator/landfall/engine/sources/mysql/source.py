@@ -86,18 +86,18 @@ class _MySqlSource:
         return MySqlLock(self._endpoint, while_busy(lambda: self._locked(groups)))
 
     def _locked(self, groups: Sequence[Tables]) -> list[tuple[MySqlSession, Tables]]:
-        held: list[tuple[MySqlSession, Tables]] = []
+        sessions: list[tuple[MySqlSession, Tables]] = []
         try:
             for group in groups:
                 session = MySqlSession(self._endpoint)
-                held.append((session, group))
+                sessions.append((session, group))
                 session.rows(f"SET SESSION lock_wait_timeout={LOCK_SECONDS}")
                 session.rows(f"LOCK TABLES {','.join(f'{mysql.name(s)}.{mysql.name(n)} READ' for s, n in group)}")
         except EngineError:
-            for session, _ in held:
+            for session, _ in sessions:
                 session.close()
             raise
-        return held
+        return sessions
 
     def unfence(self, name: str) -> int:
         session = MySqlSession(self._endpoint)
@@ -125,10 +125,10 @@ class _MySqlSource:
         names = "'Innodb_rows_inserted','Innodb_rows_updated','Innodb_rows_deleted','Handler_update','Handler_delete'"
         session = MySqlSession(self._endpoint)
         try:
-            found = session.rows(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
+            counters = session.rows(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
         finally:
             session.close()
-        return str(sorted(found)) if found else None
+        return str(sorted(counters)) if counters else None
 
     def kill(self, backends: Sequence[str]) -> None:
         session = MySqlSession(self._endpoint)

@@ -119,12 +119,12 @@ class _Dialect(KeyedDialect):
     def unfit_number(self, value: str, precision: int, scale: int) -> str:
         return f"ABS({value})>={10 ** (precision - scale)} OR {value}<>ROUND({value},{scale})"
 
-    def misspelled(self, column: Column, ours: Kind, wanted: str, theirs: Kind) -> Probe | None:
+    def misspelled(self, column: Column, source_kind: Kind, existing: str, existing_kind: Kind) -> Probe | None:
         c, text = self.operand(column), column.type.text
-        if theirs is Kind.UUID and ours is Kind.TEXT:
+        if existing_kind is Kind.UUID and source_kind is Kind.TEXT:
             return Probe(Violation.NOT_SO_WRITTEN, f"{c}::text !~* '{_UUID}'")
-        most = second_digits(wanted)
-        if theirs is ours is Kind.MOMENT and most < second_digits(text):
+        most = second_digits(existing)
+        if existing_kind is source_kind is Kind.MOMENT and most < second_digits(text):
             return Probe(Violation.OVERSIZED, f"{c}::timestamp({most}){zone(text)}<>{c}")
         return None
 

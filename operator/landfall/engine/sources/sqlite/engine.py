@@ -103,11 +103,11 @@ class _Dialect(KeyedDialect):
     def misfit_kind(self, column: Column, facts: ColumnFacts) -> Violation | None:
         return sqlite.fact(column, facts)
 
-    def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
+    def recast(self, column: Column, existing: Column, kind: Kind) -> Column:
         """Its values have types of their own, so the existing column says what they are taken for."""
         if kind is Kind.DECIMAL:
             return replace(column, type=ColumnType("numeric", "numeric"))
-        word = "text" if wanted.type.labels else _DECLARED.get(kind)
+        word = "text" if existing.type.labels else _DECLARED.get(kind)
         return replace(column, type=ColumnType(word, column.type.text)) if word else column
 
     def probes(self, column: Column) -> tuple[Probe, ...]:
@@ -130,9 +130,9 @@ class _Dialect(KeyedDialect):
     def unfit_number(self, value: str, precision: int, scale: int) -> str:
         return sqlite.unfit(precision, scale).replace("{c}", value)
 
-    def misspelled(self, column: Column, ours: Kind, wanted: str, theirs: Kind) -> Probe | None:
-        del wanted
-        if theirs is Kind.UUID and ours is Kind.TEXT:
+    def misspelled(self, column: Column, source_kind: Kind, existing: str, existing_kind: Kind) -> Probe | None:
+        del existing
+        if existing_kind is Kind.UUID and source_kind is Kind.TEXT:
             return Probe(Violation.NOT_SO_WRITTEN, f"lower({self.operand(column)}) NOT GLOB '{_UUID}'")
         return None
 

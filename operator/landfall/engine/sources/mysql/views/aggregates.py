@@ -18,10 +18,10 @@ from landfall.engine.sources.mysql.views.values import (
     as_integer,
     as_number,
     as_text,
+    column_value,
     compared_text,
     double,
     integer,
-    shown,
     text,
 )
 
@@ -46,34 +46,38 @@ def count(values: Sequence[Value], *, distinct: bool) -> Value:
 
 
 def _sum(value: Value, word: str) -> Value:
-    found = as_number(value)
-    made = f"sum({word}{found.sql}){OVER}"
-    return double(made) if found.kind is ValueKind.FLOAT else Value(made, ValueKind.NUM, scale=found.scale, inexact=found.inexact)
+    number = as_number(value)
+    call = f"sum({word}{number.sql}){OVER}"
+    return (
+        double(call) if number.kind is ValueKind.FLOAT else Value(call, ValueKind.NUM, scale=number.scale, inexact=number.inexact)
+    )
 
 
 def avg(value: Value, word: str, product: Product) -> Value:
     """AVG, with the digits that the source computes on with. `word`: DISTINCT or nothing."""
-    found = as_number(value)
-    made = f"avg({word}{found.sql}){OVER}"
-    if found.kind is ValueKind.FLOAT:
-        return double(made)
-    scale = found.scale + MORE_DECIMALS
+    number = as_number(value)
+    call = f"avg({word}{number.sql}){OVER}"
+    if number.kind is ValueKind.FLOAT:
+        return double(call)
+    scale = number.scale + MORE_DECIMALS
     digits = computed_decimals(scale)
-    return Value(f"trunc({made}, {digits})", ValueKind.NUM, scale=scale, inexact=True, kept=product is Product.MYSQL)
+    return Value(f"trunc({call}, {digits})", ValueKind.NUM, scale=scale, inexact=True, kept=product is Product.MYSQL)
 
 
 def _extreme(name: str) -> Callable[[Value, str], Value]:
     def call(value: Value, word: str) -> Value:
         del word  # it changes nothing
         if value.kind in TEXTS and value.case is not Case.EXACT:
-            found, order = as_text(value), "DESC" if name == "max" else "ASC"
+            operand, order = as_text(value), "DESC" if name == "max" else "ASC"
             key = compared_text(value, Case.LOOSE)
-            return found.of(f"(array_agg({found.sql} ORDER BY {key} {order}) FILTER (WHERE {found.sql} IS NOT NULL))[1]")
+            return operand.with_sql(
+                f"(array_agg({operand.sql} ORDER BY {key} {order}) FILTER (WHERE {operand.sql} IS NOT NULL))[1]"
+            )
         if value.kind in {ValueKind.JSON, ValueKind.LIST, ValueKind.BYTES}:
             message = f"{name.upper()} of {value.kind.value}"
             raise ValueError(message)
-        found = as_number(value) if value.kind is ValueKind.BOOL else as_text(value) if value.kind is ValueKind.ENUM else value
-        return found.of(f"{name}({found.sql}){OVER}")
+        operand = as_number(value) if value.kind is ValueKind.BOOL else as_text(value) if value.kind is ValueKind.ENUM else value
+        return operand.with_sql(f"{name}({operand.sql}){OVER}")
 
     return call
 
@@ -88,15 +92,15 @@ def _spread(name: str) -> Callable[[Value, str], Value]:
 def _bits(name: str, empty: int) -> Callable[[Value, str], Value]:
     def call(value: Value, word: str) -> Value:
         del word
-        found = f"{name}(({as_integer(value).sql})::bigint){OVER}"
-        return Value(f"coalesce(({found})::numeric, {empty})", ValueKind.NUM)
+        call_sql = f"{name}(({as_integer(value).sql})::bigint){OVER}"
+        return Value(f"coalesce(({call_sql})::numeric, {empty})", ValueKind.NUM)
 
     return call
 
 
 def _any(value: Value, word: str) -> Value:
     del word
-    return value.of(f"(array_agg({value.sql}))[1]")
+    return value.with_sql(f"(array_agg({value.sql}))[1]")
 
 
 def _json_array(value: Value, word: str) -> Value:
@@ -132,8 +136,8 @@ def json_object_agg(name: Value, value: Value) -> Value:
 
 def group_concat(values: Sequence[Value], orders: Sequence[tuple[Value, str]], separator: str, *, distinct: bool) -> Value:
     """GROUP_CONCAT. `orders`: what it is ordered by, and ASC or DESC with the place of NULLs."""
-    first = shown(values[0])
-    joined = as_text(first) if len(values) == 1 else concat(*(shown(v) for v in values))
+    first = column_value(values[0])
+    joined = as_text(first) if len(values) == 1 else concat(*(column_value(v) for v in values))
     if not distinct:
         order = ", ".join(f"{distinct_sql(v)} {way}" for v, way in orders)
         return text(f"string_agg({joined.sql}, {separator}{f' ORDER BY {order}' if order else ''})", joined.case)
@@ -142,9 +146,9 @@ def group_concat(values: Sequence[Value], orders: Sequence[tuple[Value, str]], s
         raise ValueError(message)
     way = orders[0][1] if orders else "ASC"
     if first.kind is ValueKind.TEXT and first.case is not Case.EXACT:
-        return joined.of(_concat_without_case(first, way, separator))
-    found = first if first.kind in {ValueKind.INT, ValueKind.ENUM} else joined
-    return text(f"array_to_string(array_agg(DISTINCT {found.sql} ORDER BY {found.sql} {way}), {separator})", joined.case)
+        return joined.with_sql(_concat_without_case(first, way, separator))
+    operand = first if first.kind in {ValueKind.INT, ValueKind.ENUM} else joined
+    return text(f"array_to_string(array_agg(DISTINCT {operand.sql} ORDER BY {operand.sql} {way}), {separator})", joined.case)
 
 
 def _concat_without_case(value: Value, way: str, separator: str) -> str:
@@ -163,26 +167,28 @@ _TYPES = {ValueKind.INT: "bigint", ValueKind.NUM: "numeric", ValueKind.FLOAT: "d
 
 def rank(name: str, values: Sequence[Value]) -> Value:
     """A number that a window gives to each row."""
-    made = f"{name}({', '.join(as_integer(v).sql for v in values)}){OVER}"
-    return double(made) if name in {"percent_rank", "cume_dist"} else integer(made)
+    call = f"{name}({', '.join(as_integer(v).sql for v in values)}){OVER}"
+    return double(call) if name in {"percent_rank", "cume_dist"} else integer(call)
 
 
 def neighbour(name: str, values: Sequence[Value]) -> Value:
     """A value of another row of the window."""
-    value = shown(values[0])
+    value = column_value(values[0])
     if len(values) == 3:
         return _with_default(name, value, values[1], values[2])
     more = [f"({as_integer(v).sql})::integer" for v in values[1:]]
-    return value.of(f"{name}({', '.join([value.sql, *more])}){OVER}")
+    return value.with_sql(f"{name}({', '.join([value.sql, *more])}){OVER}")
 
 
 def _with_default(name: str, value: Value, offset: Value, default: Value) -> Value:
-    found = as_text(default) if value.kind is ValueKind.TEXT else as_number(default)
+    default_value = as_text(default) if value.kind is ValueKind.TEXT else as_number(default)
     if value.kind not in _TYPES:
         message = f"{name.upper()} with a default for {value.kind.value}"
         raise ValueError(message)
     wide = value
-    if found.kind in {ValueKind.NUM, ValueKind.FLOAT} and value.kind is ValueKind.INT:
-        wide = replace(value, kind=found.kind, scale=found.scale)
+    if default_value.kind in {ValueKind.NUM, ValueKind.FLOAT} and value.kind is ValueKind.INT:
+        wide = replace(value, kind=default_value.kind, scale=default_value.scale)
     kind = _TYPES[wide.kind]
-    return wide.of(f"{name}(({value.sql})::{kind}, ({as_integer(offset).sql})::integer, ({found.sql})::{kind}){OVER}")
+    return wide.with_sql(
+        f"{name}(({value.sql})::{kind}, ({as_integer(offset).sql})::integer, ({default_value.sql})::{kind}){OVER}"
+    )

@@ -26,8 +26,8 @@ def cast_to(value: Value, kind: DType, size: Sequence[int], product: Product) ->
     """CAST to a type with its sizes."""
     types = DType
     if kind in {types.CHAR, types.VARCHAR, types.NCHAR, types.NVARCHAR, types.TEXT}:
-        found = as_text(value)
-        return found.of(f"left({found.sql}, {size[0]})") if size else found
+        converted = as_text(value)
+        return converted.with_sql(f"left({converted.sql}, {size[0]})") if size else converted
     if kind in {types.BIGINT, types.INT}:
         return as_integer(value)
     if kind in {types.UBIGINT, types.UINT}:
@@ -47,8 +47,12 @@ def cast_to(value: Value, kind: DType, size: Sequence[int], product: Product) ->
         digits = size[0] if size else 0
         return Value(f"({as_moment(value).sql})::timestamp({digits})", ValueKind.MOMENT, scale=digits)
     if kind is types.TIME:
-        found = as_time(value)
-        return found if size and size[0] == 6 else Value(f"({found.sql})::interval({size[0] if size else 0})", ValueKind.TIME)
+        converted = as_time(value)
+        return (
+            converted
+            if size and size[0] == 6
+            else Value(f"({converted.sql})::interval({size[0] if size else 0})", ValueKind.TIME)
+        )
     message = f"CAST to {kind.value}"
     raise ValueError(message)
 

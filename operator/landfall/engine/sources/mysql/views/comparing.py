@@ -17,10 +17,10 @@ from landfall.engine.sources.mysql.views.values import (
     as_number,
     as_text,
     as_time,
+    column_value,
     compared_text,
     is_plain_date,
     shared_case,
-    shown,
 )
 
 _FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
@@ -35,8 +35,8 @@ def operands(values: Sequence[Value]) -> list[str]:
         case = shared_case(values)
         return [compared_text(v, case) for v in values]
     if kinds <= NUMBERS | TEXTS:
-        found = [_integer_or_number(v) for v in values]
-        return [as_double(v).sql if any(f.kind is ValueKind.FLOAT for f in found) else v.sql for v in found]
+        numbers = [_integer_or_number(v) for v in values]
+        return [as_double(v).sql if any(f.kind is ValueKind.FLOAT for f in numbers) else v.sql for v in numbers]
     if kinds <= MOMENTS | {ValueKind.TEXT}:
         return _moments(values, kinds)
     if kinds <= {ValueKind.TIME, ValueKind.TEXT}:
@@ -52,8 +52,8 @@ def _integer_or_number(value: Value) -> Value:
     if value.kind is ValueKind.TEXT and value.constant is not None and value.constant.isascii() and value.constant.isdigit():
         digits = value.constant.lstrip("0") or "0"
         return Value(digits, ValueKind.INT, constant=digits) if len(digits) < 10 else as_number(value)
-    found = as_number(value)
-    return shown(found) if found.inexact and not found.kept else found
+    number = as_number(value)
+    return column_value(number) if number.inexact and not number.kept else number
 
 
 def _moments(values: Sequence[Value], kinds: set[ValueKind]) -> list[str]:
@@ -84,9 +84,9 @@ def among(value: Value, listed: Sequence[Value]) -> str:
     """SQL of `value IN (…)`."""
     kinds = {v.kind for v in (value, *listed)}
     if kinds <= TEXTS or kinds <= {ValueKind.INT, ValueKind.NUM}:
-        first, *rest = operands([value, *listed])
-        return f"({first} IN ({', '.join(rest)}))"
-    return f"({' OR '.join(compared(value, '=', one) for one in listed)})"
+        first, *items = operands([value, *listed])
+        return f"({first} IN ({', '.join(items)}))"
+    return f"({' OR '.join(compared(value, '=', item) for item in listed)})"
 
 
 def between(value: Value, low: Value, high: Value) -> str:

@@ -7,23 +7,23 @@ from collections.abc import Callable
 
 from landfall.engine.model.identifiers import literal
 from landfall.engine.sources.mysql.views.texts import constant_text
-from landfall.engine.sources.mysql.views.values import NUMBERS, Case, Value, ValueKind, as_text, integer, shown, text
+from landfall.engine.sources.mysql.views.values import NUMBERS, Case, Value, ValueKind, as_text, column_value, integer, text
 
 _STEP = re.compile(r'\.([A-Za-z_$][\w$]*)|\."((?:[^"\\])*)"|\[(\d+)\]')
 
 
 def _path(value: Value) -> str:
     """A literal path as the target's array of steps. Raises ValueError for one with wildcards or ranges."""
-    written, steps, at = constant_text(value, "a JSON path"), [], 1
-    while at < len(written):
-        found = _STEP.match(written, at)
-        if not found:
+    path_text, steps, at = constant_text(value, "a JSON path"), [], 1
+    while at < len(path_text):
+        step = _STEP.match(path_text, at)
+        if not step:
             break
-        name, quoted, index = found.groups()
+        name, quoted, index = step.groups()
         steps.append(index if index is not None else name if name is not None else quoted)
-        at = found.end()
-    if not written.startswith("$") or at < len(written):
-        message = f"the JSON path {written!r}"
+        at = step.end()
+    if not path_text.startswith("$") or at < len(path_text):
+        message = f"the JSON path {path_text!r}"
         raise ValueError(message)
     return f"ARRAY[{', '.join(literal(s) for s in steps)}]::text[]"
 
@@ -43,34 +43,39 @@ def _extract(value: Value, *paths: Value) -> Value:
 def _unquote(value: Value) -> Value:
     if value.kind is ValueKind.JSON:
         return text(f"(CASE json_typeof({value.sql}) WHEN 'null' THEN 'null' ELSE ({value.sql}) #>> '{{}}' END)", Case.EXACT)
-    found = as_text(value)
-    return text(f"(CASE WHEN {found.sql} LIKE '\"%\"' THEN ({found.sql})::json #>> '{{}}' ELSE {found.sql} END)", found.case)
+    converted = as_text(value)
+    return text(
+        f"(CASE WHEN {converted.sql} LIKE '\"%\"' THEN ({converted.sql})::json #>> '{{}}' ELSE {converted.sql} END)",
+        converted.case,
+    )
 
 
 def _value(value: Value, path: Value) -> Value:
-    found = _extract(value, path).sql
-    return text(f"(CASE WHEN json_typeof({found}) IN ('object', 'array') THEN NULL ELSE {found} #>> '{{}}' END)", Case.EXACT)
+    extracted = _extract(value, path).sql
+    return text(
+        f"(CASE WHEN json_typeof({extracted}) IN ('object', 'array') THEN NULL ELSE {extracted} #>> '{{}}' END)", Case.EXACT
+    )
 
 
 def _length(value: Value, *path: Value) -> Value:
-    found = f"(({_extract(value, *path).sql if path else document(value)})::jsonb)"
+    json_value = f"(({_extract(value, *path).sql if path else document(value)})::jsonb)"
     return integer(
-        f"(CASE jsonb_typeof({found}) WHEN 'array' THEN jsonb_array_length({found})"
-        f" WHEN 'object' THEN (SELECT count(*) FROM jsonb_object_keys({found}))::integer"
-        f" ELSE CASE WHEN {found} IS NOT NULL THEN 1 END END)"
+        f"(CASE jsonb_typeof({json_value}) WHEN 'array' THEN jsonb_array_length({json_value})"
+        f" WHEN 'object' THEN (SELECT count(*) FROM jsonb_object_keys({json_value}))::integer"
+        f" ELSE CASE WHEN {json_value} IS NOT NULL THEN 1 END END)"
     )
 
 
 def element(value: Value) -> str:
     """SQL of a value that becomes a member of a document."""
-    found = shown(value)
-    if found.kind in NUMBERS - {ValueKind.BOOL} | {ValueKind.JSON, ValueKind.NULL}:
-        return found.sql
-    if found.kind is ValueKind.BOOL:
-        return f"({found.sql})::integer"
-    if found.kind in {ValueKind.TEXT, ValueKind.ENUM}:
-        return as_text(found).sql
-    message = f"{found.kind.value} becomes a part of a JSON document"
+    column_value = column_value(value)
+    if column_value.kind in NUMBERS - {ValueKind.BOOL} | {ValueKind.JSON, ValueKind.NULL}:
+        return column_value.sql
+    if column_value.kind is ValueKind.BOOL:
+        return f"({column_value.sql})::integer"
+    if column_value.kind in {ValueKind.TEXT, ValueKind.ENUM}:
+        return as_text(column_value).sql
+    message = f"{column_value.kind.value} becomes a part of a JSON document"
     raise ValueError(message)
 
 

@@ -164,8 +164,8 @@ class Expressions:
         return Value(f"'\\x{number.to_bytes(size, 'big').hex()}'::bytea", ValueKind.BYTES)
 
     def _noted(self, *some: Value) -> None:
-        found = [v for v in some if v.kind in values.TEXTS]
-        self.lower = self.lower or (len(found) > 1 and values.shared_case(found) is not Case.EXACT)
+        actual_texts = [v for v in some if v.kind in values.TEXTS]
+        self.lower = self.lower or (len(actual_texts) > 1 and values.shared_case(actual_texts) is not Case.EXACT)
 
     def _comparison(self, node: exp.Expr) -> Value:
         if isinstance(node.this.unnest(), exp.Tuple) and isinstance(node.expression.unnest(), exp.Tuple):
@@ -197,9 +197,9 @@ class Expressions:
             many = interval.unnest().this
             if isinstance(many, exp.Literal) and many.is_string:
                 many = exp.Literal.number(many.name)
-            named = interval.unnest().args.get("unit")
-            unit = named.name.upper() if named is not None else ""
-            return moments.moved(self.value(other), self.value(many), unit, back=isinstance(node, exp.Sub))
+            unit_name = interval.unnest().args.get("unit")
+            unit = unit_name.name.upper() if unit_name is not None else ""
+            return moments.shifted(self.value(other), self.value(many), unit, back=isinstance(node, exp.Sub))
         operator = _SUMS[type(node)]
         return numbers.added(operator, *self._sides(node))
 
@@ -218,22 +218,22 @@ class Expressions:
             listed = [self.value(n) for n in node.expressions]
             self._noted(value, *listed)
             return values.truth(comparing.among(value, listed))
-        found = self._subqueries.scalar(query, self.scope)
-        self._noted(value, found)
-        one = Value('"x"."v"', found.kind, found.scale, found.case)
-        left, right = comparing.operands([value, one])
-        return values.truth(f'({left} IN (SELECT {right} FROM {found.sql} AS "x"("v")))')
+        subquery = self._subqueries.scalar(query, self.scope)
+        self._noted(value, subquery)
+        member = Value('"x"."v"', subquery.kind, subquery.scale, subquery.case)
+        left, right = comparing.operands([value, member])
+        return values.truth(f'({left} IN (SELECT {right} FROM {subquery.sql} AS "x"("v")))')
 
     def _between(self, node: exp.Expr) -> Value:
-        found = [self.value(n) for n in (node.this, node.args["low"], node.args["high"])]
-        self._noted(*found)
-        return values.truth(comparing.between(*found))
+        bounds = [self.value(n) for n in (node.this, node.args["low"], node.args["high"])]
+        self._noted(*bounds)
+        return values.truth(comparing.between(*bounds))
 
     def _like(self, node: exp.Expr, escape: str | None) -> Value:
         left, right = self._sides(node)
         self._noted(left, right)
-        found = comparing.like(left, right, escape)
-        return values.truth(f"(NOT {found})" if node.args.get("negate") else found)
+        matches = comparing.like(left, right, escape)
+        return values.truth(f"(NOT {matches})" if node.args.get("negate") else matches)
 
     def _case(self, node: exp.Expr) -> Value:
         compared = node.this
@@ -248,7 +248,7 @@ class Expressions:
         default = node.args.get("default")
         results = [self.value(arm.args["true"]) for arm in node.args["ifs"]]
         results.append(self.value(default) if default is not None else Value("NULL", ValueKind.NULL))
-        return chosen(tests, results)
+        return case_of(tests, results)
 
     def _cast(self, node: exp.Expr) -> Value:
         kind = node.args["to"]
@@ -258,22 +258,22 @@ class Expressions:
         return casts.cast_to(self.value(node.this), kind.this, size, self._product)
 
     def _as_characters(self, node: exp.Expr, kind: exp.Expr) -> Value:
-        found = values.as_text(self.value(node))
+        converted = values.as_text(self.value(node))
         name = kind.args.get("kind")
         if name is not None and name.name.lower() == "binary":
-            return Value(found.sql, ValueKind.TEXT, case=Case.EXACT)
+            return Value(converted.sql, ValueKind.TEXT, case=Case.EXACT)
         size = [int(e.name) for e in kind.expressions]
-        return found.of(f"left({found.sql}, {size[0]})") if size else found
+        return converted.with_sql(f"left({converted.sql}, {size[0]})") if size else converted
 
     def _collate(self, node: exp.Expr) -> Value:
         exact = node.expression.name.lower().endswith(_EXACT)
-        found = values.as_text(self.value(node.this))
-        return Value(found.sql, ValueKind.TEXT, case=Case.EXACT if exact else Case.LOOSE, constant=found.constant)
+        converted = values.as_text(self.value(node.this))
+        return Value(converted.sql, ValueKind.TEXT, case=Case.EXACT if exact else Case.LOOSE, constant=converted.constant)
 
     def _trim(self, node: exp.Expr) -> Value:
         characters = node.expression
-        where = str(node.args.get("position") or "BOTH").upper()
-        return texts.trimmed(self.value(node.this), where, self.value(characters) if characters is not None else None)
+        position = str(node.args.get("position") or "BOTH").upper()
+        return texts.trimmed(self.value(node.this), position, self.value(characters) if characters is not None else None)
 
     def _now(self, node: exp.Expr) -> Value:
         self.changing.add(printed(node))
@@ -293,8 +293,8 @@ class Expressions:
             message = "a call without arguments"
             raise ValueError(message)
         if name in aggregates.ALL:
-            made = self._aggregate(name, arguments)
-            return replace(made, sql=made.sql.replace(aggregates.OVER, over))
+            aggregated = self._aggregate(name, arguments)
+            return replace(aggregated, sql=aggregated.sql.replace(aggregates.OVER, over))
         if name in {"timestampdiff", "timestampadd"}:
             return self._by_unit(name, arguments)
         if name in _CONTROL:
@@ -305,41 +305,43 @@ class Expressions:
         if name in _OCTETS and any(self.scope.find(c).foreign for c in node.find_all(exp.Column)):
             message = "the octets of a text in another character set than UTF-8"
             raise ValueError(message)
-        found = [self.value(a) for a in arguments]
+        actual_values = [self.value(a) for a in arguments]
         if name in {"locate", "instr", "field", "find_in_set", "strcmp", "regexp_like", "regexp_replace"}:
-            self._noted(*found)
-        return _call(call, found)
+            self._noted(*actual_values)
+        return _call(call, actual_values)
 
     def _by_unit(self, name: str, arguments: Sequence[exp.Expr]) -> Value:
         unit, first, second = arguments
         word = unit.name.upper()
         if name == "timestampdiff":
             return moments.difference(word, self.value(first), self.value(second))
-        return moments.moved(self.value(second), self.value(first), word, back=False)
+        return moments.shifted(self.value(second), self.value(first), word, back=False)
 
     def _aggregate(self, name: str, arguments: Sequence[exp.Expr]) -> Value:
         distinct = len(arguments) == 1 and isinstance(arguments[0], exp.Distinct)
         nodes = arguments[0].expressions if distinct else arguments
         self._in_aggregate += 1
         try:
-            found = [Value("*", ValueKind.INT, constant="*") if isinstance(n, exp.Star) else self.value(n) for n in nodes]
+            actual_values = [Value("*", ValueKind.INT, constant="*") if isinstance(n, exp.Star) else self.value(n) for n in nodes]
         finally:
             self._in_aggregate -= 1
         if name in aggregates.RANKS:
-            return aggregates.rank(name, found)
+            return aggregates.rank(name, actual_values)
         if name in aggregates.NEIGHBOURS:
-            return aggregates.neighbour(name, found)
+            return aggregates.neighbour(name, actual_values)
         if name == "avg":
-            return aggregates.avg(found[0], "DISTINCT " if distinct else "", self._product)
+            return aggregates.avg(actual_values[0], "DISTINCT " if distinct else "", self._product)
         if name == "count":
-            self.lower = self.lower or (distinct and any(v.kind is ValueKind.TEXT and v.case is not Case.EXACT for v in found))
-            return aggregates.count(found, distinct=distinct)
-        loose = bool(found) and found[0].kind is ValueKind.TEXT and found[0].case is not Case.EXACT
+            self.lower = self.lower or (
+                distinct and any(v.kind is ValueKind.TEXT and v.case is not Case.EXACT for v in actual_values)
+            )
+            return aggregates.count(actual_values, distinct=distinct)
+        loose = bool(actual_values) and actual_values[0].kind is ValueKind.TEXT and actual_values[0].case is not Case.EXACT
         self.free = self.free or name == "any_value" or (name in {"min", "max"} and loose)
         if name == "json_objectagg":
-            return _call(aggregates.json_object_agg, found)
+            return _call(aggregates.json_object_agg, actual_values)
         self.lower = self.lower or (name in {"min", "max"} and loose)
-        return _call(aggregates.AGGREGATES[name], [*found, "DISTINCT " if distinct else ""])
+        return _call(aggregates.AGGREGATES[name], [*actual_values, "DISTINCT " if distinct else ""])
 
     def _group_concat(self, node: exp.Expr) -> Value:
         inner, orders = node.this, []
@@ -352,14 +354,18 @@ class Expressions:
             nodes = inner.expressions if distinct else [inner]
             if len(nodes) == 1 and isinstance(nodes[0], exp.Concat):
                 nodes = nodes[0].expressions
-            found = [self.value(n) for n in nodes]
+            actual_values = [self.value(n) for n in nodes]
         finally:
             self._in_aggregate -= 1
         separator = node.args.get("separator")
-        alone = len(found) == len(orders) == 1 and orders[0][0].sql == found[0].sql and found[0].case is not Case.LOOSE
+        alone = (
+            len(actual_values) == len(orders) == 1
+            and orders[0][0].sql == actual_values[0].sql
+            and actual_values[0].case is not Case.LOOSE
+        )
         self.free = self.free or not alone
         return aggregates.group_concat(
-            found, orders, literal(separator.name if separator is not None else ","), distinct=distinct
+            actual_values, orders, literal(separator.name if separator is not None else ","), distinct=distinct
         )
 
     def _window(self, node: exp.Expr) -> Value:
@@ -370,11 +376,11 @@ class Expressions:
         name = node.this.name.lower()
         self.free = self.free or name in {*aggregates.NEIGHBOURS, "row_number", "ntile"} or node.args.get("spec") is not None
         self._over = over
-        found = self._function(node.this)
-        if "array_agg" in found.sql:
+        call_value = self._function(node.this)
+        if "array_agg" in call_value.sql:
             message = "the least or greatest text of a window"
             raise ValueError(message)
-        return found
+        return call_value
 
     def window(self, node: exp.Expr) -> str:
         """SQL of a window: its name, or its definition in parentheses."""
@@ -427,33 +433,40 @@ def frame(spec: exp.Expr) -> str:
     return f"{kind} BETWEEN {' AND '.join(ends)}" if len(ends) == 2 else f"{kind} {ends[0]}"
 
 
-def chosen(tests: Sequence[str], results: Sequence[Value]) -> Value:
+def case_of(tests: Sequence[str], results: Sequence[Value]) -> Value:
     """CASE: the result of the first test that is true, else the last result."""
-    found = values.united(results)
-    sample = next((v for v in found if v.kind is not ValueKind.NULL), found[-1])
-    arms = " ".join(f"WHEN {test} THEN {one.sql}" for test, one in zip(tests, found[:-1], strict=True))
-    made = sample.of(f"(CASE {arms} ELSE {found[-1].sql} END)")
-    return Value(made.sql, made.kind, made.scale, made.case, stored=made.kind is ValueKind.BOOL, inexact=made.inexact)
+    actual_results = values.united(results)
+    sample = next((v for v in actual_results if v.kind is not ValueKind.NULL), actual_results[-1])
+    arms = " ".join(f"WHEN {test} THEN {result.sql}" for test, result in zip(tests, actual_results[:-1], strict=True))
+    case_value = sample.with_sql(f"(CASE {arms} ELSE {actual_results[-1].sql} END)")
+    return Value(
+        case_value.sql,
+        case_value.kind,
+        case_value.scale,
+        case_value.case,
+        stored=case_value.kind is ValueKind.BOOL,
+        inexact=case_value.inexact,
+    )
 
 
 def _if(self: Expressions, arguments: Sequence[exp.Expr]) -> Value:
     test, yes, no = arguments
-    return chosen([self.truth(test)], [self.value(yes), self.value(no)])
+    return case_of([self.truth(test)], [self.value(yes), self.value(no)])
 
 
 def _coalesce(self: Expressions, arguments: Sequence[exp.Expr]) -> Value:
-    found = values.united([self.value(a) for a in arguments])
-    sample = next((v for v in found if v.kind is not ValueKind.NULL), found[0])
+    actual_values = values.united([self.value(a) for a in arguments])
+    sample = next((v for v in actual_values if v.kind is not ValueKind.NULL), actual_values[0])
     return Value(
-        f"coalesce({', '.join(v.sql for v in found)})", sample.kind, sample.scale, sample.case,
-        stored=sample.kind is ValueKind.BOOL, inexact=any(v.inexact for v in found),
+        f"coalesce({', '.join(v.sql for v in actual_values)})", sample.kind, sample.scale, sample.case,
+        stored=sample.kind is ValueKind.BOOL, inexact=any(v.inexact for v in actual_values),
     )  # fmt: skip
 
 
 def _nullif(self: Expressions, arguments: Sequence[exp.Expr]) -> Value:
     first, second = (self.value(a) for a in arguments)
     self._noted(first, second)
-    return first.of(f"(CASE WHEN {comparing.compared(first, '=', second)} THEN NULL ELSE {first.sql} END)")
+    return first.with_sql(f"(CASE WHEN {comparing.compared(first, '=', second)} THEN NULL ELSE {first.sql} END)")
 
 
 def _random(_self: Expressions, arguments: Sequence[exp.Expr]) -> Value:

@@ -93,11 +93,11 @@ def part(unit: str, value: Value) -> Value:
     if unit == "YEAR_MONTH":
         x = as_moment(value).sql
         return integer(f"(extract(year FROM {x}) * 100 + extract(month FROM {x}))::integer")
-    found = FUNCTIONS.get(unit.lower())
-    if unit not in {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND", "QUARTER", "MICROSECOND"} or found is None:
+    function = FUNCTIONS.get(unit.lower())
+    if unit not in {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND", "QUARTER", "MICROSECOND"} or function is None:
         message = f"EXTRACT({unit} …)"
         raise ValueError(message)
-    return found(value)
+    return function(value)
 
 
 def _field(name: str, *, more: str = "") -> Callable[[Value], Value]:
@@ -152,23 +152,23 @@ def _last_day(value: Value) -> Value:
 
 
 def _date_format(value: Value, form: Value) -> Value:
-    written, moment, made, at = constant_text(form, "the format of DATE_FORMAT"), as_moment(value), "", 0
+    form_text, moment, form_so_far, at = constant_text(form, "the format of DATE_FORMAT"), as_moment(value), "", 0
     pieces: list[str] = []
-    while at < len(written):
-        mark = written[at + 1 : at + 2] if written[at] == "%" else ""
+    while at < len(form_text):
+        mark = form_text[at + 1 : at + 2] if form_text[at] == "%" else ""
         if mark in {"w", "u", "U"}:
-            pieces += [_formed(moment, made)] if made else []
+            pieces += [_formed(moment, form_so_far)] if form_so_far else []
             pieces.append(_numbered(value, mark))
-            made = ""
+            form_so_far = ""
         elif mark and mark in _FORMS:
-            made += _FORMS[mark]
+            form_so_far += _FORMS[mark]
         elif mark in {"X", "V"}:
             message = f"DATE_FORMAT with %{mark}"
             raise ValueError(message)
         else:  # the source leaves an unknown letter without its percent sign
-            made += '"' + (mark or written[at]).replace("\\", "\\\\").replace('"', '\\"') + '"'
+            form_so_far += '"' + (mark or form_text[at]).replace("\\", "\\\\").replace('"', '\\"') + '"'
         at += 2 if mark else 1
-    pieces += [_formed(moment, made)] if made or not pieces else []
+    pieces += [_formed(moment, form_so_far)] if form_so_far or not pieces else []
     return text(f"({' || '.join(pieces)})")
 
 
@@ -185,19 +185,19 @@ def _numbered(value: Value, mark: str) -> str:
 
 def _str_to_date(value: Value, form: Value) -> Value:
     """A literal in a literal format, which is read here."""
-    written, wanted = constant_text(value, "the text of STR_TO_DATE"), constant_text(form, "the format of STR_TO_DATE")
-    marks = re.findall(r"%(.)", wanted)
+    value_text, form_text = constant_text(value, "the text of STR_TO_DATE"), constant_text(form, "the format of STR_TO_DATE")
+    marks = re.findall(r"%(.)", form_text)
     if any(mark not in _READ for mark in marks):
-        message = f"STR_TO_DATE with the format {wanted!r}"
+        message = f"STR_TO_DATE with the format {form_text!r}"
         raise ValueError(message)
     try:
-        found = datetime.strptime(written, re.sub(r"%(.)", lambda m: _READ[m.group(1)], wanted))  # noqa: DTZ007  it has no time zone
+        moment = datetime.strptime(value_text, re.sub(r"%(.)", lambda m: _READ[m.group(1)], form_text))  # noqa: DTZ007  it has no time zone
     except ValueError as error:
-        message = f"STR_TO_DATE of {written!r} in the format {wanted!r}"
+        message = f"STR_TO_DATE of {value_text!r} in the format {form_text!r}"
         raise ValueError(message) from error
     if set(marks) & set("HkisST"):
-        return Value(f"'{found:%Y-%m-%d %H:%M:%S}'::timestamp", ValueKind.MOMENT)
-    return Value(f"'{found:%Y-%m-%d}'::date", ValueKind.DATE)
+        return Value(f"'{moment:%Y-%m-%d %H:%M:%S}'::timestamp", ValueKind.MOMENT)
+    return Value(f"'{moment:%Y-%m-%d}'::date", ValueKind.DATE)
 
 
 def _unix_timestamp(value: Value) -> Value:
@@ -216,10 +216,10 @@ def _from_unixtime(value: Value, form: Value | None = None) -> Value:
         message = "FROM_UNIXTIME of a number with decimals"
         raise ValueError(message)
     seconds = as_number(value).sql
-    made = Value(
+    moment = Value(
         f"CASE WHEN {seconds} BETWEEN 0 AND {_LATEST_SECOND} THEN to_timestamp({seconds})::timestamp END", ValueKind.MOMENT
     )
-    return made if form is None else _date_format(made, form)
+    return moment if form is None else _date_format(moment, form)
 
 
 def _make_date(year: Value, day: Value) -> Value:

@@ -74,10 +74,10 @@ def remainder(left: Value, right: Value) -> Value:
 
 def negated(value: Value) -> Value:
     """The number with the other sign."""
-    found = as_number(value)
-    if found.constant is not None and not found.constant.startswith("-"):
-        return replace(found, sql=f"(-{found.sql})", constant=f"-{found.constant}")
-    return found.of(f"(-({found.sql}){'::bigint' if found.kind is ValueKind.INT else ''})")
+    number = as_number(value)
+    if number.constant is not None and not number.constant.startswith("-"):
+        return replace(number, sql=f"(-{number.sql})", constant=f"-{number.constant}")
+    return number.with_sql(f"(-({number.sql}){'::bigint' if number.kind is ValueKind.INT else ''})")
 
 
 def _unsigned(sql: str) -> Value:
@@ -86,10 +86,10 @@ def _unsigned(sql: str) -> Value:
 
 def _as_bits(value: Value) -> str:
     """SQL of 64 bits as a signed integer."""
-    found = as_number(value)
-    if found.kind is not ValueKind.NUM:
+    number = as_number(value)
+    if number.kind is not ValueKind.NUM:
         return as_integer(value).sql
-    whole = f"round({found.sql})"
+    whole = f"round({number.sql})"
     return f"(CASE WHEN {whole} >= {_ALL_BITS // 2} THEN {whole} - {_ALL_BITS} ELSE {whole} END)::bigint"
 
 
@@ -119,8 +119,8 @@ def _bit_count(value: Value) -> Value:
 
 
 def _abs(value: Value) -> Value:
-    found = as_number(value)
-    return found.of(f"abs({found.sql})")
+    number = as_number(value)
+    return number.with_sql(f"abs({number.sql})")
 
 
 def _sign(value: Value) -> Value:
@@ -129,27 +129,29 @@ def _sign(value: Value) -> Value:
 
 def _whole(name: str) -> Callable[[Value], Value]:
     def call(value: Value) -> Value:
-        found = as_number(value)
-        return found if found.kind is ValueKind.INT else replace(found.of(f"{name}({found.sql})"), scale=0, inexact=False)
+        number = as_number(value)
+        return (
+            number if number.kind is ValueKind.INT else replace(number.with_sql(f"{name}({number.sql})"), scale=0, inexact=False)
+        )
 
     return call
 
 
 def rounded(value: Value, decimals: Value | None = None) -> Value:
     """ROUND: halves away from zero for decimal numbers, to the even number for others."""
-    found, many = as_number(value), 0 if decimals is None else constant_integer(decimals, "the decimals of ROUND")
-    if found.kind is ValueKind.INT and many >= 0:
-        return found
-    if found.kind is ValueKind.FLOAT:
-        return double(_scaled("round", found.sql, many))
-    return Value(f"round(({found.sql})::numeric, {many})", ValueKind.NUM, scale=max(many, 0))
+    number, many = as_number(value), 0 if decimals is None else constant_integer(decimals, "the decimals of ROUND")
+    if number.kind is ValueKind.INT and many >= 0:
+        return number
+    if number.kind is ValueKind.FLOAT:
+        return double(_scaled("round", number.sql, many))
+    return Value(f"round(({number.sql})::numeric, {many})", ValueKind.NUM, scale=max(many, 0))
 
 
 def _truncate(value: Value, decimals: Value) -> Value:
-    found, many = as_number(value), constant_integer(decimals, "the decimals of TRUNCATE")
-    if found.kind is ValueKind.FLOAT:
-        return double(_scaled("trunc", found.sql, many))
-    return Value(f"trunc(({found.sql})::numeric, {many})", ValueKind.NUM, scale=max(many, 0))
+    number, many = as_number(value), constant_integer(decimals, "the decimals of TRUNCATE")
+    if number.kind is ValueKind.FLOAT:
+        return double(_scaled("trunc", number.sql, many))
+    return Value(f"trunc(({number.sql})::numeric, {many})", ValueKind.NUM, scale=max(many, 0))
 
 
 def _scaled(name: str, sql: str, many: int) -> str:
@@ -173,8 +175,8 @@ def _power(base: Value, exponent: Value) -> Value:
     return double(f"power({as_double(base).sql}, {as_double(exponent).sql})")
 
 
-def _log(value: Value, of: Value | None = None) -> Value:
-    a, b = as_double(value).sql, as_double(of).sql if of else ""
+def _log(value: Value, argument: Value | None = None) -> Value:
+    a, b = as_double(value).sql, as_double(argument).sql if argument else ""
     if not b:
         return double(f"(CASE WHEN {a} > 0 THEN ln({a}) END)")
     return double(f"(CASE WHEN {a} > 0 AND {a} <> 1 AND {b} > 0 THEN ln({b}) / ln({a}) END)")
@@ -186,10 +188,10 @@ def _extreme(name: str) -> Callable[..., Value]:
         if not (kinds <= NUMBERS or kinds <= MOMENTS) and shared_case(values) is not Case.EXACT:
             message = f"{name.upper()} orders texts by their collation"
             raise ValueError(message)
-        found = united([as_number(v) for v in values] if kinds <= NUMBERS else values)
-        absent = " OR ".join(f"{v.sql} IS NULL" for v in found)
-        sample = next((v for v in found if v.kind is not ValueKind.NULL), found[0])
-        return sample.of(f"(CASE WHEN {absent} THEN NULL ELSE {name}({', '.join(v.sql for v in found)}) END)")
+        actual_values = united([as_number(v) for v in values] if kinds <= NUMBERS else values)
+        absent = " OR ".join(f"{v.sql} IS NULL" for v in actual_values)
+        sample = next((v for v in actual_values if v.kind is not ValueKind.NULL), actual_values[0])
+        return sample.with_sql(f"(CASE WHEN {absent} THEN NULL ELSE {name}({', '.join(v.sql for v in actual_values)}) END)")
 
     return call
 

@@ -13,7 +13,7 @@ from landfall.engine.sources.mysql.views.expressions import Expressions, directi
 from landfall.engine.sources.mysql.views.grammar import parsed, printed
 from landfall.engine.sources.mysql.views.product import Product
 from landfall.engine.sources.mysql.views.scope import Columns, Scope, columns_of
-from landfall.engine.sources.mysql.views.values import Case, Value, ValueKind, shown, united
+from landfall.engine.sources.mysql.views.values import Case, Value, ValueKind, column_value, united
 from landfall.engine.sources.view_relations import RelationColumn, Relations, Rename, WrittenView
 
 _KNOWN = {
@@ -59,11 +59,11 @@ class Queries:
 
     def scalar(self, node: exp.Expr, scope: Scope) -> Value:
         """See `Subqueries`."""
-        found = self.query(node.unnest(), scope)
-        if len(found.values) != 1:
+        subquery = self.query(node.unnest(), scope)
+        if len(subquery.values) != 1:
             message = "a query of several columns is one value"
             raise ValueError(message)
-        return found.values[0].of(f"({found.sql})")
+        return subquery.values[0].with_sql(f"({subquery.sql})")
 
     def exists(self, node: exp.Expr, scope: Scope) -> str:
         """See `Subqueries`."""
@@ -77,53 +77,53 @@ class Queries:
         self._depth += 1
         try:
             head = self._with(clause, around) if clause is not None else ""
-            found = self._set(node, around) if isinstance(node, exp.SetOperation) else self._select(node, around)
+            written_query = self._set(node, around) if isinstance(node, exp.SetOperation) else self._select(node, around)
         finally:
             self._common.pop()
             self._depth -= 1
         if not head:
-            return found
-        return replace(found, write=lambda values: f"{head} {found.write(values)}")
+            return written_query
+        return replace(written_query, write=lambda values: f"{head} {written_query.write(values)}")
 
     # -- common table expressions -------------------------------------------------------------------------------------
 
     def _with(self, clause: exp.Expr, around: Scope | None) -> str:
-        made = []
+        definitions = []
         recursive = bool(clause.args.get("recursive"))
-        for one in clause.expressions:
-            names = tuple(c.name for c in one.args["alias"].args.get("columns") or ())
-            made.append(self._common_one(one, names, around, recursive=recursive))
-        return f"WITH {'RECURSIVE ' if recursive else ''}{', '.join(made)}"
+        for definition in clause.expressions:
+            names = tuple(c.name for c in definition.args["alias"].args.get("columns") or ())
+            definitions.append(self._common_one(definition, names, around, recursive=recursive))
+        return f"WITH {'RECURSIVE ' if recursive else ''}{', '.join(definitions)}"
 
-    def _common_one(self, one: exp.Expr, names: tuple[str, ...], around: Scope | None, *, recursive: bool) -> str:
-        name, body = one.alias, one.this.unnest()
+    def _common_one(self, definition: exp.Expr, names: tuple[str, ...], around: Scope | None, *, recursive: bool) -> str:
+        name, body = definition.alias, definition.this.unnest()
         if recursive and isinstance(body, exp.SetOperation):
             first = self.query(body.this, around)
             self._common[-1][name.lower()] = replace(first, names=names or first.names, values=tuple(map(_widened, first.values)))
-        found = self.query(body, around)
+        written_query = self.query(body, around)
         if recursive:
-            found = replace(found, values=tuple(map(_widened, found.values)))
-        found = replace(found, names=names or found.names)
-        self._common[-1][name.lower()] = found
-        listed = ", ".join(quoted(self._rename(n)) for n in found.names)
-        return f"{quoted(self._rename(name))} ({listed}) AS ({found.sql})"
+            written_query = replace(written_query, values=tuple(map(_widened, written_query.values)))
+        written_query = replace(written_query, names=names or written_query.names)
+        self._common[-1][name.lower()] = written_query
+        listed = ", ".join(quoted(self._rename(n)) for n in written_query.names)
+        return f"{quoted(self._rename(name))} ({listed}) AS ({written_query.sql})"
 
     def _relation(self, node: exp.Table, scope: Scope) -> str:
         """A table, view or common table expression of a FROM."""
         alias = node.alias_or_name
-        mine = quoted(self._rename(alias))
+        alias_name = quoted(self._rename(alias))
         for frame in reversed(self._common):
             if not node.db and node.name.lower() in frame:
-                found = frame[node.name.lower()]
-                scope.add(alias, _columns(found, mine, self._rename))
-                return f"{quoted(self._rename(node.name))} AS {mine}"
+                written_query = frame[node.name.lower()]
+                scope.add(alias, _columns(written_query, alias_name, self._rename))
+                return f"{quoted(self._rename(node.name))} AS {alias_name}"
         relation = self._relations.find(node.db, node.name)
         if relation.changed:
             self.unsure.add(f"it reads {node.name}, {relation.changed}")
         if relation.unread or any(c.unread for c in relation.columns):
             self.unsure.add(f"it reads {node.name}, which is not compared as a whole")
-        scope.add(alias, columns_of(relation, mine))
-        return f"{quoted(relation.target)} AS {mine}"
+        scope.add(alias, columns_of(relation, alias_name))
+        return f"{quoted(relation.target)} AS {alias_name}"
 
     # -- FROM ---------------------------------------------------------------------------------------------------------
 
@@ -133,9 +133,9 @@ class Queries:
         if nested:
             text = f"({self._source(inner, scope, on)})"
         elif isinstance(node, exp.Subquery):
-            found, mine = self.query(inner, None), quoted(self._rename(node.alias))
-            scope.add(node.alias, _columns(found, mine, self._rename))
-            text = f"({found.sql}) AS {mine}"
+            written_query, alias_name = self.query(inner, None), quoted(self._rename(node.alias))
+            scope.add(node.alias, _columns(written_query, alias_name, self._rename))
+            text = f"({written_query.sql}) AS {alias_name}"
         elif isinstance(node, exp.Table) and isinstance(inner, exp.Identifier):
             text = self._relation(node, scope)
         else:
@@ -170,24 +170,24 @@ class Queries:
         table = f" FROM {self._source(source.this, scope, writer)}" if source is not None else ""
         for join in node.args.get("joins") or ():
             table += f" {self._join(join, scope, writer)}"
-        where = [writer.truth(node.args["where"].this)] if node.args.get("where") else []
+        conditions = [writer.truth(node.args["where"].this)] if node.args.get("where") else []
         self._note_choice(writer)
-        made = self._grouped(node, writer, table, where)
+        grouped = self._grouped(node, writer, table, conditions)
         self.lower = self.lower or writer.lower
-        return made
+        return grouped
 
-    def _grouped(self, node: exp.Expr, writer: Expressions, table: str, where: list[str]) -> _Query:
+    def _grouped(self, node: exp.Expr, writer: Expressions, table: str, conditions: list[str]) -> _Query:
         names = tuple(e.alias_or_name for e in node.expressions)
         nodes = [e.unalias() for e in node.expressions]
         keys = self._keys(node, writer)
-        listed = [shown(v) for v in self._outputs(nodes, writer)]
+        listed = [column_value(v) for v in self._outputs(nodes, writer)]
         writer.aliases = {name.lower(): n for name, n in zip(names, nodes, strict=True)}
         having = [writer.truth(node.args["having"].this)] if node.args.get("having") else []
         self._note_choice(writer)
         if having and not keys and not _aggregated(node):
-            where, having = [*where, *having], []
+            conditions, having = [*conditions, *having], []
         windows = [f'"{w.name.lower()}" AS {writer.window(w)}' for w in node.args.get("windows") or ()]
-        tail = table + (f" WHERE {' AND '.join(where)}" if where else "")
+        tail = table + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
         tail += f" GROUP BY {', '.join(keys)}" if keys else ""
         tail += (f" HAVING {' AND '.join(having)}" if having else "") + (f" WINDOW {', '.join(windows)}" if windows else "")
         if node.args.get("distinct"):
@@ -206,16 +206,16 @@ class Queries:
 
     def _outputs(self, nodes: Sequence[exp.Expr], writer: Expressions) -> list[Value]:
         """The select list. Of the outermost query, it is known which columns the source is free to choose."""
-        found, free = [], []
+        outputs, free = [], []
         for at, node in enumerate(nodes):
-            found.append(writer.value(node))
+            outputs.append(writer.value(node))
             if writer.free and self._depth == 1:
                 free.append(at)
                 writer.free = False
         self._note_choice(writer)
         if self._depth == 1:
             self.free |= frozenset(free)
-        return found
+        return outputs
 
     def _keys(self, node: exp.Expr, writer: Expressions) -> list[str]:
         group = node.args.get("group")
@@ -256,34 +256,34 @@ class Queries:
             self.unsure.add("of rows that are the same without case, the source is free to show any")
 
         def write(values: Sequence[Value]) -> str:
-            plain = f"SELECT {self._listed(values, names)}{tail}"
-            return self._once(plain, names, values, orders, cut)
+            select = f"SELECT {self._listed(values, names)}{tail}"
+            return self._once(select, names, values, orders, cut)
 
         return _Query(names, tuple(listed), write, ordered=True)
 
     def _once(
-        self, plain: str, names: Sequence[str], values: Sequence[Value], orders: Sequence[tuple[int, str]], limit: str
+        self, select: str, names: Sequence[str], values: Sequence[Value], orders: Sequence[tuple[int, str]], limit: str
     ) -> str:
         """Each row once; rows that differ in the case of their texts are one."""
         columns = [replace(v, sql=f'"q".{quoted(self._rename(n))}') for v, n in zip(values, names, strict=True)]
         on = ", ".join(distinct_sql(c) for c in columns)
-        once = f'SELECT DISTINCT ON ({on}) "q".* FROM ({plain}) AS "q"'
+        once = f'SELECT DISTINCT ON ({on}) "q".* FROM ({select}) AS "q"'
         if not orders and not limit:
             return once
         order = ", ".join(f"{distinct_sql(columns[at])} {way}" for at, way in orders)
         return f'SELECT "q".* FROM ({once}) AS "q"{f" ORDER BY {order}" if order else ""}{limit}'
 
     def _order(self, order: exp.Expr, writer: Expressions) -> str:
-        made = [
+        terms = [
             f"{distinct_sql(writer.value(o.this))} {direction(o)}" for o in order.expressions if not isinstance(o.this, exp.Null)
         ]
-        return f" ORDER BY {', '.join(made)}" if made else ""
+        return f" ORDER BY {', '.join(terms)}" if terms else ""
 
     def _positions(self, order: exp.Expr, names: Sequence[str], nodes: Sequence[exp.Expr]) -> list[tuple[int, str]]:
         """What a query of distinct rows is ordered by: positions in its select list, from 0."""
-        found = []
-        for one in order.expressions:
-            key, lowered = one.this.unnest(), [n.lower() for n in names]
+        positions = []
+        for term in order.expressions:
+            key, lowered = term.this.unnest(), [n.lower() for n in names]
             places = [at for at, n in enumerate(nodes) if n.unnest() == key]
             if isinstance(key, exp.Literal) and not key.is_string:
                 places = [int(key.name) - 1] if key.name.isdigit() and 0 < int(key.name) <= len(names) else []
@@ -292,8 +292,8 @@ class Queries:
             if not places:
                 message = f"ORDER BY {printed(key)}: it is none of the columns of rows that are distinct"
                 raise ValueError(message)
-            found.append((places[0], direction(one)))
-        return found
+            positions.append((places[0], direction(term)))
+        return positions
 
     def _listed(self, values: Sequence[Value], names: Sequence[str]) -> str:
         return ", ".join(f"{v.sql} AS {quoted(self._rename(n))}" for v, n in zip(values, names, strict=True))
@@ -302,12 +302,12 @@ class Queries:
 
     def _set(self, node: exp.Expr, around: Scope | None) -> _Query:
         branches, words = _branches(node)
-        found = [self.query(b, around) for b in branches]
-        names = found[0].names
-        if len({len(f.values) for f in found}) != 1:
+        written_branches = [self.query(b, around) for b in branches]
+        names = written_branches[0].names
+        if len({len(f.values) for f in written_branches}) != 1:
             message = "the queries of a UNION have different numbers of columns"
             raise ValueError(message)
-        columns = [united(column) for column in zip(*(f.values for f in found), strict=True)]
+        columns = [united(column) for column in zip(*(f.values for f in written_branches), strict=True)]
         merged = tuple(_merged(column) for column in columns)
         loose = any(_is_loose(v) for v in merged)
         if loose and not (words[-1] == "UNION" or set(words) == {"UNION ALL"}):
@@ -322,15 +322,15 @@ class Queries:
 
         def write(values: Sequence[Value]) -> str:
             same = [[_converted(v, values[at]) for v in column] for at, column in enumerate(columns)]
-            parts = [_nested(f, [column[n] for column in same]) for n, f in enumerate(found)]
-            plain = parts[0] + "".join(f" {'UNION ALL' if once else w} {p}" for w, p in zip(words, parts[1:], strict=True))
+            parts = [_nested(f, [column[n] for column in same]) for n, f in enumerate(written_branches)]
+            set_query = parts[0] + "".join(f" {'UNION ALL' if once else w} {p}" for w, p in zip(words, parts[1:], strict=True))
             if once:
-                return self._once(plain, names, merged, orders, cut)
+                return self._once(set_query, names, merged, orders, cut)
             if not orders and not cut:
-                return plain
+                return set_query
             columns_ = [replace(v, sql=f'"q".{quoted(self._rename(n))}') for v, n in zip(merged, names, strict=True)]
             by = ", ".join(f"{distinct_sql(columns_[at])} {way}" for at, way in orders)
-            return f'SELECT "q".* FROM ({plain}) AS "q"{f" ORDER BY {by}" if by else ""}{cut}'
+            return f'SELECT "q".* FROM ({set_query}) AS "q"{f" ORDER BY {by}" if by else ""}{cut}'
 
         return _Query(names, merged, write, ordered=bool(orders))
 
@@ -355,12 +355,16 @@ def _nested(query: _Query, values: Sequence[Value]) -> str:
 
 
 def _merged(column: Sequence[Value]) -> Value:
-    found = next((v for v in column if v.kind is not ValueKind.NULL), column[0])
-    return Value(found.sql, found.kind, max(v.scale for v in column), found.case, stored=found.kind is ValueKind.BOOL)
+    sample = next((v for v in column if v.kind is not ValueKind.NULL), column[0])
+    return Value(sample.sql, sample.kind, max(v.scale for v in column), sample.case, stored=sample.kind is ValueKind.BOOL)
 
 
-def _converted(value: Value, wanted: Value) -> Value:
-    return value.of(f"({value.sql})::{_WIDE[wanted.kind]}") if wanted.constant == "wide" and wanted.kind in _WIDE else value
+def _converted(value: Value, target_value: Value) -> Value:
+    return (
+        value.with_sql(f"({value.sql})::{_WIDE[target_value.kind]}")
+        if target_value.constant == "wide" and target_value.kind in _WIDE
+        else value
+    )
 
 
 def _widened(value: Value) -> Value:
@@ -411,7 +415,7 @@ def _unread(value: Value, *, free: bool) -> str:
 def written(sql: str, relations: Relations, rename: Rename, product: Product) -> WrittenView:
     """A view's query in the target's SQL. Raises ValueError with the part that has no counterpart and why."""
     queries = Queries(relations, rename, product)
-    found = queries.query(parsed(sql), None)
+    written_query = queries.query(parsed(sql), None)
     columns = tuple(
         RelationColumn(
             name,
@@ -422,8 +426,8 @@ def written(sql: str, relations: Relations, rename: Rename, product: Product) ->
             foreign=v.foreign,
             unread=_unread(v, free=at in queries.free),
         )
-        for at, (name, v) in enumerate(zip(found.names, found.values, strict=True))
+        for at, (name, v) in enumerate(zip(written_query.names, written_query.values, strict=True))
     )
     changing = tuple(sorted(queries.changing))
     unread = [f"it returns something else each time ({', '.join(changing)})"] if changing else sorted(queries.unsure)
-    return WrittenView(found.sql, columns, changing, "; ".join(unread), queries.lower)
+    return WrittenView(written_query.sql, columns, changing, "; ".join(unread), queries.lower)

@@ -43,7 +43,7 @@ class Scope:
         """Add a table."""
         self.tables[alias] = columns
 
-    def named(self, table: str) -> list[Columns]:
+    def tables_named(self, table: str) -> list[Columns]:
         """The tables that a query calls so."""
         if table in self.tables:
             return [self.tables[table]]
@@ -54,7 +54,7 @@ class Scope:
         name, table = node.name.lower(), node.table
         scope: Scope | None = self
         while scope is not None:
-            places = scope.named(table) if table else list(scope.tables.values())
+            places = scope.tables_named(table) if table else list(scope.tables.values())
             for columns in places:
                 if name in columns:
                     return columns[name]

@@ -29,38 +29,38 @@ _SAFE_PATTERN = re.compile(
 _IPV4 = r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.|$)){4}$"
 
 
-def constant_integer(value: Value, what: str) -> int:
+def constant_integer(value: Value, subject: str) -> int:
     """A literal integer. Raises ValueError for anything else."""
-    found = re.fullmatch(r"-?\d{1,18}", value.constant or "") if value.kind is ValueKind.INT else None
-    if not found:
-        message = f"{what} is no literal number"
+    match = re.fullmatch(r"-?\d{1,18}", value.constant or "") if value.kind is ValueKind.INT else None
+    if not match:
+        message = f"{subject} is no literal number"
         raise ValueError(message)
-    return int(found.group())
+    return int(match.group())
 
 
-def constant_text(value: Value, what: str) -> str:
+def constant_text(value: Value, subject: str) -> str:
     """A literal text. Raises ValueError for anything else."""
     if value.kind is not ValueKind.TEXT or value.constant is None:
-        message = f"{what} is no literal text"
+        message = f"{subject} is no literal text"
         raise ValueError(message)
     return value.constant
 
 
 def concat(*values: Value) -> Value:
     """All texts one after the other; NULL if one is NULL."""
-    found = [as_text(v) for v in values]
-    return text(f"({' || '.join(v.sql for v in found)})", shared_case(values))
+    texts = [as_text(v) for v in values]
+    return text(f"({' || '.join(v.sql for v in texts)})", shared_case(values))
 
 
 def _concat_ws(separator: Value, *values: Value) -> Value:
-    found = [as_text(separator), *(as_text(v) for v in values)]
-    return text(f"concat_ws({', '.join(v.sql for v in found)})", shared_case(found))
+    texts = [as_text(separator), *(as_text(v) for v in values)]
+    return text(f"concat_ws({', '.join(v.sql for v in texts)})", shared_case(texts))
 
 
-def _called(name: str) -> Callable[[Value], Value]:
+def _text_function(name: str) -> Callable[[Value], Value]:
     def call(value: Value) -> Value:
-        found = as_text(value)
-        return text(f"{name}({found.sql})", found.case)
+        converted = as_text(value)
+        return text(f"{name}({converted.sql})", converted.case)
 
     return call
 
@@ -76,8 +76,8 @@ def _counted(name: str) -> Callable[[Value], Value]:
 
 def _edge(name: str) -> Callable[[Value, Value], Value]:
     def call(value: Value, count: Value) -> Value:
-        found = as_text(value)
-        return text(f"{name}({found.sql}, {at_least_zero(count)})", found.case)
+        converted = as_text(value)
+        return text(f"{name}({converted.sql}, {at_least_zero(count)})", converted.case)
 
     return call
 
@@ -87,8 +87,8 @@ def _padded(name: str) -> Callable[..., Value]:
         if constant_integer(size, f"the length of {name}") < 0 or not constant_text(fill, f"what {name} fills with"):
             message = f"{name} with a negative length or nothing to fill with"
             raise ValueError(message)
-        found = as_text(value)
-        return text(f"{name}({found.sql}, {size.sql}, {fill.sql})", shared_case([found, fill]))
+        converted = as_text(value)
+        return text(f"{name}({converted.sql}, {size.sql}, {fill.sql})", shared_case([converted, fill]))
 
     return call
 
@@ -116,13 +116,13 @@ def _locate(part: Value, whole: Value, start: Value | None = None) -> Value:
     if at < 1:
         message = "LOCATE starts before the first character"
         raise ValueError(message)
-    found = f"strpos(substr({b}, {at}), {a})"
-    return integer(f"(CASE WHEN {found} = 0 THEN 0 ELSE {found} + {at - 1} END)")
+    position = f"strpos(substr({b}, {at}), {a})"
+    return integer(f"(CASE WHEN {position} = 0 THEN 0 ELSE {position} + {at - 1} END)")
 
 
 def _repeat(value: Value, count: Value) -> Value:
-    found = as_text(value)
-    return text(f"repeat({found.sql}, ({as_integer(count).sql})::integer)", found.case)
+    converted = as_text(value)
+    return text(f"repeat({converted.sql}, ({as_integer(count).sql})::integer)", converted.case)
 
 
 def _space(count: Value) -> Value:
@@ -130,22 +130,24 @@ def _space(count: Value) -> Value:
 
 
 def _replace(value: Value, old: Value, new: Value) -> Value:
-    found = [as_text(v) for v in (value, old, new)]
-    return text(f"replace({', '.join(v.sql for v in found)})", shared_case(found))
+    converted_texts = [as_text(v) for v in (value, old, new)]
+    return text(f"replace({', '.join(v.sql for v in converted_texts)})", shared_case(converted_texts))
 
 
-def trimmed(value: Value, where: str, characters: Value | None) -> Value:
-    """TRIM. `where`: BOTH, LEADING or TRAILING; without `characters`, of spaces."""
+def trimmed(value: Value, position: str, characters: Value | None) -> Value:
+    """TRIM. `position`: BOTH, LEADING or TRAILING; without `characters`, of spaces."""
     if characters is not None and len(constant_text(characters, "what TRIM removes")) != 1:
         message = "TRIM removes a text of several characters, which the target takes for a set of characters"
         raise ValueError(message)
-    found = as_text(value)
-    return text(f"trim({where} {characters.sql if characters else chr(39) + ' ' + chr(39)} FROM {found.sql})", found.case)
+    converted = as_text(value)
+    return text(
+        f"trim({position} {characters.sql if characters else chr(39) + ' ' + chr(39)} FROM {converted.sql})", converted.case
+    )
 
 
 def _ascii(value: Value) -> Value:
-    found = as_text(value).sql
-    return integer(f"(CASE WHEN {found} = '' THEN 0 ELSE get_byte(convert_to({found}, 'UTF8'), 0) END)")
+    converted = as_text(value).sql
+    return integer(f"(CASE WHEN {converted} = '' THEN 0 ELSE get_byte(convert_to({converted}, 'UTF8'), 0) END)")
 
 
 def _char(*values: Value) -> Value:
@@ -197,12 +199,12 @@ def _field(value: Value, *listed: Value) -> Value:
     if not (kinds <= TEXTS or not kinds & TEXTS):
         message = "FIELD compares texts with numbers"
         raise ValueError(message)
-    arms = " ".join(f"WHEN {compared(value, '=', one)} THEN {at}" for at, one in enumerate(listed, 1))
+    arms = " ".join(f"WHEN {compared(value, '=', item)} THEN {at}" for at, item in enumerate(listed, 1))
     return integer(f"(CASE {arms} ELSE 0 END)")
 
 
 def _elt(number: Value, *listed: Value) -> Value:
-    arms = " ".join(f"WHEN {at} THEN {as_text(one).sql}" for at, one in enumerate(listed, 1))
+    arms = " ".join(f"WHEN {at} THEN {as_text(item).sql}" for at, item in enumerate(listed, 1))
     return text(f"(CASE {as_integer(number).sql} {arms} END)", shared_case(listed))
 
 
@@ -228,11 +230,11 @@ def _format(value: Value, decimals: Value) -> Value:
 
 
 def _inet_aton(value: Value) -> Value:
-    written = constant_text(value, "the argument of INET_ATON")
-    if not re.fullmatch(_IPV4, written):
-        message = f"{written!r} is no IPv4 address"
+    address = constant_text(value, "the argument of INET_ATON")
+    if not re.fullmatch(_IPV4, address):
+        message = f"{address!r} is no IPv4 address"
         raise ValueError(message)
-    number = int.from_bytes(bytes(int(n) for n in written.split(".")), "big")
+    number = int.from_bytes(bytes(int(n) for n in address.split(".")), "big")
     return integer(f"{number}::bigint")
 
 
@@ -252,7 +254,7 @@ _WHOLE = re.compile(r"\d{1,18}")
 
 
 def _conv(value: Value, old: Value, new: Value) -> Value:
-    base, wanted = constant_integer(old, "a base of CONV"), constant_integer(new, "a base of CONV")
+    base, new_base = constant_integer(old, "a base of CONV"), constant_integer(new, "a base of CONV")
     if value.constant is not None and 2 <= base <= 36:
         try:
             number = int(value.constant, base)
@@ -260,22 +262,22 @@ def _conv(value: Value, old: Value, new: Value) -> Value:
             message = f"CONV of {value.constant!r}, which is no number of base {base}"
             raise ValueError(message) from None
         forms = {2: "b", 8: "o", 10: "d", 16: "X"}
-        if wanted in forms and 0 <= number < 2**63:
-            return text_literal(format(number, forms[wanted]))
-    if base == 10 and wanted == 16 and value.kind is ValueKind.INT:
+        if new_base in forms and 0 <= number < 2**63:
+            return text_literal(format(number, forms[new_base]))
+    if base == 10 and new_base == 16 and value.kind is ValueKind.INT:
         return text(f"upper(to_hex(({value.sql})::bigint))")
-    if base == 10 and wanted == 2 and value.kind is ValueKind.INT:
+    if base == 10 and new_base == 2 and value.kind is ValueKind.INT:
         bits = f"ltrim(({value.sql})::bigint::bit(64)::text, '0')"
         return text(f"(CASE WHEN {bits} = '' THEN '0' ELSE {bits} END)")
-    message = f"CONV from base {base} to base {wanted}"
+    message = f"CONV from base {base} to base {new_base}"
     raise ValueError(message)
 
 
 def pattern(value: Value) -> Value:
     """A regular expression that both sides read in the same way."""
-    written = constant_text(value, "the regular expression")
-    if not _SAFE_PATTERN.fullmatch(written):
-        message = f"the regular expression {written!r} has parts that the target may read otherwise"
+    expression = constant_text(value, "the regular expression")
+    if not _SAFE_PATTERN.fullmatch(expression):
+        message = f"the regular expression {expression!r} has parts that the target may read otherwise"
         raise ValueError(message)
     return value
 
@@ -295,26 +297,26 @@ def _regexp_replace(value: Value, expression: Value, new: Value) -> Value:
         message = "the replacement of REGEXP_REPLACE refers to groups"
         raise ValueError(message)
     flags = "g" if shared_case([value, expression]) is Case.EXACT else "gi"
-    found = as_text(value)
-    return text(f"regexp_replace({found.sql}, {pattern(expression).sql}, {new.sql}, '{flags}')", found.case)
+    converted = as_text(value)
+    return text(f"regexp_replace({converted.sql}, {pattern(expression).sql}, {new.sql}, '{flags}')", converted.case)
 
 
 def _unhex(value: Value) -> Value:
-    written = constant_text(value, "the argument of UNHEX")
-    if not re.fullmatch(r"(?:[0-9a-fA-F]{2})*", written):
+    digits = constant_text(value, "the argument of UNHEX")
+    if not re.fullmatch(r"(?:[0-9a-fA-F]{2})*", digits):
         message = "UNHEX of a text that is no hexadecimal number"
         raise ValueError(message)
-    return Value(f"'\\x{written.lower()}'::bytea", ValueKind.BYTES)
+    return Value(f"'\\x{digits.lower()}'::bytea", ValueKind.BYTES)
 
 
 FUNCTIONS: dict[str, Callable[..., Value]] = {
     "concat": concat,
     "concat_ws": _concat_ws,
-    "lower": _called("lower"),
-    "lcase": _called("lower"),
-    "upper": _called("upper"),
-    "ucase": _called("upper"),
-    "reverse": _called("reverse"),
+    "lower": _text_function("lower"),
+    "lcase": _text_function("lower"),
+    "upper": _text_function("upper"),
+    "ucase": _text_function("upper"),
+    "reverse": _text_function("reverse"),
     "length": _counted("octet_length"),
     "octet_length": _counted("octet_length"),
     "char_length": _counted("char_length"),

@@ -78,7 +78,7 @@ class Value:
     kept: bool = False
     foreign: bool = False
 
-    def of(self, sql: str) -> Value:
+    def with_sql(self, sql: str) -> Value:
         """Another expression of the same kind."""
         return replace(self, sql=sql, constant=None, stored=False)
 
@@ -127,7 +127,7 @@ def shared_case(values: Iterable[Value]) -> Case:
     return Case.EXACT if Case.EXACT in cases else Case.LOOSE if Case.LOOSE in cases else Case.EITHER
 
 
-def shown(value: Value) -> Value:
+def column_value(value: Value) -> Value:
     """The value as a column of the view: truths of expressions are 0 and 1, quotients have the decimals that the source shows."""
     if value.kind is ValueKind.BOOL and not value.stored:
         return integer(f"({value.sql})::integer")
@@ -171,26 +171,28 @@ def as_integer(value: Value) -> Value:
     """The value as a signed integer: numbers are rounded, texts are read up to the first character that is no digit."""
     if value.kind is ValueKind.TEXT:
         return integer(f"{_leading(value, _LEADING_INTEGER)}::bigint")
-    found = as_number(value)
-    if found.kind in {ValueKind.NUM, ValueKind.FLOAT}:
-        return integer(f"round({found.sql})::bigint")
-    return found if found.constant else integer(f"({found.sql})::bigint")
+    number = as_number(value)
+    if number.kind in {ValueKind.NUM, ValueKind.FLOAT}:
+        return integer(f"round({number.sql})::bigint")
+    return number if number.constant else integer(f"({number.sql})::bigint")
 
 
 def as_decimal(value: Value) -> Value:
     """The value as a number without rounding errors."""
     if value.kind is ValueKind.TEXT:
         return Value(f"{_leading(value, _LEADING)}::numeric", ValueKind.NUM, scale=30)
-    found = as_number(value)
+    number = as_number(value)
     return (
-        found if found.kind is ValueKind.NUM else replace(found, sql=f"({found.sql})::numeric", kind=ValueKind.NUM, constant=None)
+        number
+        if number.kind is ValueKind.NUM
+        else replace(number, sql=f"({number.sql})::numeric", kind=ValueKind.NUM, constant=None)
     )
 
 
 def as_double(value: Value) -> Value:
     """The value as a floating-point number."""
-    found = as_number(value)
-    return found if found.kind is ValueKind.FLOAT else double(f"({found.sql})::double precision")
+    number = as_number(value)
+    return number if number.kind is ValueKind.FLOAT else double(f"({number.sql})::double precision")
 
 
 def as_truth(value: Value) -> str:
@@ -237,10 +239,10 @@ def _moment_text(value: Value) -> str:
 
 def compared_text(value: Value, case: Case) -> str:
     """SQL of a text where it is compared."""
-    found = as_text(value)
+    converted = as_text(value)
     if case is Case.EXACT:
-        return found.sql
-    return text_literal(found.constant.lower()).sql if found.constant is not None else f"lower({found.sql})"
+        return converted.sql
+    return text_literal(converted.constant.lower()).sql if converted.constant is not None else f"lower({converted.sql})"
 
 
 def as_moment(value: Value) -> Value:
@@ -259,22 +261,22 @@ def as_moment(value: Value) -> Value:
             raise ValueError(message)
 
 
-def moment_literal(written: str) -> Value:
+def moment_literal(literal_text: str) -> Value:
     """A date, or a date with a time of day, as the standard writes it."""
-    if (found := _MOMENT.fullmatch(written)) and _is_date(found.group(1)):
-        fraction = found.group(2).partition(".")[2]
-        return Value(f"'{written}'::timestamp", ValueKind.MOMENT, scale=len(fraction))
-    if _is_date(written):
-        return Value(f"'{written}'::timestamp", ValueKind.MOMENT)
-    message = f"{written!r} is used as a date and is none in the form YYYY-MM-DD hh:mm:ss"
+    if (match := _MOMENT.fullmatch(literal_text)) and _is_date(match.group(1)):
+        fraction = match.group(2).partition(".")[2]
+        return Value(f"'{literal_text}'::timestamp", ValueKind.MOMENT, scale=len(fraction))
+    if _is_date(literal_text):
+        return Value(f"'{literal_text}'::timestamp", ValueKind.MOMENT)
+    message = f"{literal_text!r} is used as a date and is none in the form YYYY-MM-DD hh:mm:ss"
     raise ValueError(message)
 
 
-def _is_date(written: str) -> bool:
-    found = _DATE.fullmatch(written)
-    if not found:
+def _is_date(literal_text: str) -> bool:
+    match = _DATE.fullmatch(literal_text)
+    if not match:
         return False
-    year, month, day = (int(n) for n in found.groups())
+    year, month, day = (int(n) for n in match.groups())
     lengths = (31, 29 if year % 4 == 0 and (year % 100 or year % 400 == 0) else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
     return year > 0 and 1 <= month <= 12 and 1 <= day <= lengths[month - 1]
 
