@@ -48,12 +48,12 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
         if kind == "table":
             tables.append(_table(session, name or "", without_rowid=without_rowid == "1"))
         elif kind == "virtual":
-            found = virtual_table(session, name or "")
-            if isinstance(found, SourceObject):
-                objects.append(found)
+            virtual = virtual_table(session, name or "")
+            if isinstance(virtual, SourceObject):
+                objects.append(virtual)
             else:
-                tables.append(found)
-                remarks.append(unfenced(found.name))
+                tables.append(virtual)
+                remarks.append(unfenced(virtual.name))
     rows = sum(t.rows for t in tables) or 1
     tables = [_sized(t, size * max(t.rows, 1) // rows) for t in tables]
     objects += [
@@ -89,7 +89,7 @@ def _sized(table: Table, size: int) -> Table:
 
 
 def _views(session: SqliteSession) -> tuple[View, ...]:
-    found = []
+    views = []
     for name, sql in session.rows("SELECT name,sql FROM sqlite_master WHERE type='view' ORDER BY name"):
         query = sql or ""
         try:
@@ -98,8 +98,8 @@ def _views(session: SqliteSession) -> tuple[View, ...]:
                 query = tree.expression.sql(dialect="sqlite")
         except SqlglotError:
             pass  # the translation of the query fails in the same place and reports it as a risk
-        found.append(View("", name or "", query))
-    return tuple(found)
+        views.append(View("", name or "", query))
+    return tuple(views)
 
 
 def _table(session: SqliteSession, name: str, *, without_rowid: bool) -> Table:
@@ -157,22 +157,22 @@ def _string(default: str) -> str:
 
 
 def _indexes(session: SqliteSession, literal: str, primary: list[str], stated: TableStatement) -> tuple[Index, ...]:
-    found = []
+    indexes = []
     if primary:
         parts = tuple(IndexPart(c, folded=stated.collations.get(c.lower()) in _FOLDING) for c in primary)
-        found.append(Index("PRIMARY", parts, unique=True, primary=True))
+        indexes.append(Index("PRIMARY", parts, unique=True, primary=True))
     listed = session.rows(f'SELECT name,"unique",origin,partial FROM pragma_index_list({literal}) ORDER BY name')
     for name, unique, origin, partial in listed:
         if origin == "pk":
             continue
         quoted = "'" + (name or "").replace("'", "''") + "'"
         sql = session.rows(f"SELECT sql FROM sqlite_master WHERE type='index' AND name={quoted}")
-        own = index_statement((sql[0][0] if sql else "") or "", stated.columns)
+        statement = index_statement((sql[0][0] if sql else "") or "", stated.columns)
         members = session.rows(f'SELECT name,"desc",coll FROM pragma_index_xinfo({quoted}) WHERE key=1 ORDER BY seqno')
         parts = tuple(
             IndexPart(
                 column or "",
-                "" if column is not None else own.parts[at],
+                "" if column is not None else statement.parts[at],
                 descending == "1",
                 folded=(coll or "").upper() in _FOLDING,
             )
@@ -181,9 +181,9 @@ def _indexes(session: SqliteSession, literal: str, primary: list[str], stated: T
         label = name or ""
         if label.startswith("sqlite_autoindex"):
             label = "_".join([*(p.column for p in parts), "key"])
-        where = own.where if partial == "1" else ""
-        found.append(Index(label, parts, unique=unique == "1", where=where, collations=tuple(m[2] or "" for m in members)))
-    return tuple(found)
+        condition = statement.where if partial == "1" else ""
+        indexes.append(Index(label, parts, unique=unique == "1", where=condition, collations=tuple(m[2] or "" for m in members)))
+    return tuple(indexes)
 
 
 def _foreign_keys(session: SqliteSession, literal: str) -> tuple[ForeignKey, ...]:

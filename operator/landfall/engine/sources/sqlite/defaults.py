@@ -30,13 +30,13 @@ _UUID_PARTS = (re.compile(r"(?i)randomblob"), re.compile(r"-4"), re.compile(r"(?
 
 def default_value(text: str) -> DefaultValue | None:
     """What a default computes; None if it is none of these."""
-    text = _bare(text)
+    text = _without_parentheses(text)
     if text.lower() in _KEYWORDS:
         return CurrentTime(_KEYWORDS[text.lower()])
     return _time(text) or _random(text)
 
 
-def _bare(text: str) -> str:
+def _without_parentheses(text: str) -> str:
     """The text without the parentheses around all of it."""
     text = text.strip()
     while text.startswith("(") and _closes(text) == len(text) - 1:
@@ -62,10 +62,10 @@ def _time(text: str) -> CurrentTime | None:
             return CurrentTime(ClockForm.SECONDS)
         return CurrentTime(ClockForm.PATTERN, local=bool(pattern.group(3)), pattern=pattern.group(2))
     if cast := _CAST.fullmatch(text):
-        inner = _time(_bare(cast.group(1)))
+        inner = _time(_without_parentheses(cast.group(1)))
         return inner if inner and inner.form in {ClockForm.SECONDS, ClockForm.MILLISECONDS} else None
     if product := _THOUSAND.fullmatch(text):
-        inner = _time(_bare(product.group(1) or product.group(2)))
+        inner = _time(_without_parentheses(product.group(1) or product.group(2)))
         return CurrentTime(ClockForm.MILLISECONDS) if inner and inner.form is ClockForm.SECONDS else None
     return None
 

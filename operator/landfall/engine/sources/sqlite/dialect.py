@@ -48,10 +48,10 @@ def table_name(table: Table | TablePlan) -> str:
 
 def column_type(declared: str) -> ColumnType:
     """Read a declared type: its words, and length or precision and scale in parentheses."""
-    found = re.match(r"\s*([^(]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*$", declared)
-    word = found.group(1).lower() if found else declared.lower()
-    first = int(found.group(2)) if found and found.group(2) else None
-    second = int(found.group(3)) if found and found.group(3) else None
+    match = re.match(r"\s*([^(]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*$", declared)
+    word = match.group(1).lower() if match else declared.lower()
+    first = int(match.group(2)) if match and match.group(2) else None
+    second = int(match.group(3)) if match and match.group(3) else None
     return ColumnType(word, declared, length=first, precision=first, scale=second)
 
 
@@ -86,7 +86,7 @@ class _Family:
     """How one family is held: its type and what it is called, the test that every value must pass, and how it is copied and checked."""
 
     type: LogicalType
-    called: str
+    type_name: str
     fact: Violation
     misfit: str
     copy: str
@@ -111,8 +111,8 @@ _COPY_DECIMAL = (
 def _hexadecimal(scale: int) -> str:
     """A double that is a whole number of 2**-scale, as C writes it: the division proves that nothing was lost."""
     whole = f"CAST({{c}}*{2.0**scale!r} AS INTEGER)"
-    within = f"abs({{c}})<{2.0 ** (63 - scale)!r} AND {whole}/{2.0**scale!r} IS {{c}}"
-    return f"WHEN {within} THEN printf('%s0x%llxp-{scale}',iif({{c}}<0,'-',''),abs({whole}))"
+    fits = f"abs({{c}})<{2.0 ** (63 - scale)!r} AND {whole}/{2.0**scale!r} IS {{c}}"
+    return f"WHEN {fits} THEN printf('%s0x%llxp-{scale}',iif({{c}}<0,'-',''),abs({whole}))"
 
 
 # `float8in` reads what C's `strtod` reads, so a power of two spares both sides the conversion to decimals.
@@ -203,23 +203,23 @@ def probes(column: Column) -> tuple[Probe, ...]:
     if column.generated is not None:
         return ()
     kind = family(column.type)
-    wanted: list[tuple[Violation, str]] = []
+    rules: list[tuple[Violation, str]] = []
     if kind == "untyped":
-        wanted = [(f.fact, f.misfit) for f in (_FAMILIES["integer"], _FAMILIES["real"], _FAMILIES["blob"])]
-        wanted.append((Violation.HELD, "{c} IS NOT NULL"))
+        rules = [(f.fact, f.misfit) for f in (_FAMILIES["integer"], _FAMILIES["real"], _FAMILIES["blob"])]
+        rules.append((Violation.HELD, "{c} IS NOT NULL"))
     elif kind in READINGS:
-        wanted = [(way.fact, way.misfit) for way in READINGS[kind]]
+        rules = [(way.fact, way.misfit) for way in READINGS[kind]]
     elif kind in _FAMILIES:
-        wanted = [(_FAMILIES[kind].fact, _FAMILIES[kind].misfit)]
+        rules = [(_FAMILIES[kind].fact, _FAMILIES[kind].misfit)]
     if kind == "numeric" and column.type.precision is not None:
-        wanted.append((Violation.OUT_OF_RANGE, unfit(column.type.precision, column.type.scale or 0)))
+        rules.append((Violation.OUT_OF_RANGE, unfit(column.type.precision, column.type.scale or 0)))
     if kind == "text" and column.type.length:
-        wanted.append((Violation.TOO_LONG, f"length({{c}})>{column.type.length}"))
-    wanted += [(Violation.HAS_BLOB, _HAS_BLOB), (Violation.NUL_BYTE, _NUL), (Violation.INVALID_ENCODING, _BAD_TEXT)]
+        rules.append((Violation.TOO_LONG, f"length({{c}})>{column.type.length}"))
+    rules += [(Violation.HAS_BLOB, _HAS_BLOB), (Violation.NUL_BYTE, _NUL), (Violation.INVALID_ENCODING, _BAD_TEXT)]
     if kind in {"integer", "boolean", "real"}:
-        wanted = wanted[:1] + wanted[-3:]
+        rules = rules[:1] + rules[-3:]
     c = operand(column)
-    return tuple(Probe(fact, predicate.replace("{c}", c)) for fact, predicate in wanted)
+    return tuple(Probe(fact, predicate.replace("{c}", c)) for fact, predicate in rules)
 
 
 def fact(column: Column, facts: ColumnFacts) -> Violation | None:
@@ -227,17 +227,17 @@ def fact(column: Column, facts: ColumnFacts) -> Violation | None:
     kind = family(column.type)
     if kind in READINGS:
         return None if _reading(column, facts) else READINGS[kind][0].fact
-    chosen = _FAMILIES.get(kind)
-    return chosen.fact if chosen else None
+    actual_family = _FAMILIES.get(kind)
+    return actual_family.fact if actual_family else None
 
 
 def _reading(column: Column, facts: ColumnFacts) -> MomentReading | None:
     """How a date or time is read; a person who chose a policy for values of another type is not asked for another way."""
     rule = facts.rules.get(Violation.TYPE_MISMATCH)
-    chosen = rule is not None and rule.chosen
-    if chosen and rule is not None and rule.action == "Text" and facts.count(READINGS[family(column.type)][0].fact):
+    is_chosen = rule is not None and rule.chosen
+    if is_chosen and rule is not None and rule.action == "Text" and facts.count(READINGS[family(column.type)][0].fact):
         return None
-    return reading(family(column.type), facts.counts, ask=not chosen)
+    return reading(family(column.type), facts.counts, ask=not is_chosen)
 
 
 def misfit(column: Column) -> str | None:
@@ -289,24 +289,24 @@ def mapping(column: Column, facts: ColumnFacts) -> SourceMapping:
         if not facts.count(Violation.HELD):
             return _unknown(column, facts)
         kind = _untyped_family(facts)
-    chosen = _FAMILIES.get(kind)
-    if chosen is None:
+    actual_family = _FAMILIES.get(kind)
+    if actual_family is None:
         return _text(column, facts, confidence=100 if not facts.count(Violation.HAS_BLOB) else 80)
-    return _of_family(column, facts, kind, chosen)
+    return _of_family(column, facts, kind, actual_family)
 
 
-def _of_family(column: Column, facts: ColumnFacts, kind: str, chosen: _Family) -> SourceMapping:
-    if not facts.count(chosen.fact):
-        made = _fitting(column, chosen)
+def _of_family(column: Column, facts: ColumnFacts, kind: str, actual_family: _Family) -> SourceMapping:
+    if not facts.count(actual_family.fact):
+        fitting = _fitting(column, actual_family)
         if kind == "numeric" and column.type.precision is not None and not facts.count(Violation.OUT_OF_RANGE):
-            return replace(made, type=Decimal(column.type.precision, column.type.scale or 0))
-        return made
+            return replace(fitting, type=Decimal(column.type.precision, column.type.scale or 0))
+        return fitting
     rule = facts.rules.get(Violation.TYPE_MISMATCH)
     if rule and rule.action == "Null":
-        return _nulled(column, chosen)
+        return _nulled(column, actual_family)
     if kind == "blob" or facts.count(Violation.HAS_BLOB):
         return _bytes(column)
-    return _something_else(column, facts, facts.count(chosen.fact))
+    return _something_else(column, facts, facts.count(actual_family.fact))
 
 
 def _something_else(column: Column, facts: ColumnFacts, rows: int) -> SourceMapping:
@@ -320,8 +320,8 @@ def _unknown(column: Column, facts: ColumnFacts) -> SourceMapping:
     declared = (
         f"declared {column.type.text}, which says nothing about the values" if column.type.text else "declared without a type"
     )
-    made = _text(column, facts, confidence=95 if column.type.text else 80)
-    return replace(made, reasons=(f"{declared}, and no row holds a value: text takes all",))
+    as_text = _text(column, facts, confidence=95 if column.type.text else 80)
+    return replace(as_text, reasons=(f"{declared}, and no row holds a value: text takes all",))
 
 
 def _moment(column: Column, facts: ColumnFacts) -> SourceMapping:
@@ -329,8 +329,8 @@ def _moment(column: Column, facts: ColumnFacts) -> SourceMapping:
     ways, way = READINGS[family(column.type)], _reading(column, facts)
     rule = facts.rules.get(Violation.TYPE_MISMATCH)
     if way is None and rule and rule.action == "Null":
-        called = "date" if ways[0].type == Date() else "timestamp"
-        return _without_misfits(_read(column, ways[0]), ways[0].misfit.replace("{c}", operand(column)), called)
+        type_name = "date" if ways[0].type == Date() else "timestamp"
+        return _without_misfits(_read(column, ways[0]), ways[0].misfit.replace("{c}", operand(column)), type_name)
     if way is None:
         blob = facts.count(Violation.HAS_BLOB)
         return _bytes(column) if blob else _something_else(column, facts, facts.count(ways[0].fact))
@@ -356,29 +356,31 @@ def _untyped_family(facts: ColumnFacts) -> str:
     return "blob" if facts.count(Violation.HAS_BLOB) else "text"
 
 
-def _fitting(column: Column, chosen: _Family) -> SourceMapping:
+def _fitting(column: Column, actual_family: _Family) -> SourceMapping:
     c = operand(column)
     return SourceMapping(
-        chosen.type,
-        copy=chosen.copy.replace("{c}", c),
-        check_source=chosen.check_source.replace("{c}", c),
-        form=chosen.form,
-        quoted=chosen.quoted,
-        reasons=(chosen.reason,),
+        actual_family.type,
+        copy=actual_family.copy.replace("{c}", c),
+        check_source=actual_family.check_source.replace("{c}", c),
+        form=actual_family.form,
+        quoted=actual_family.quoted,
+        reasons=(actual_family.reason,),
     )
 
 
-def _nulled(column: Column, chosen: _Family) -> SourceMapping:
-    return _without_misfits(_fitting(column, chosen), chosen.misfit.replace("{c}", operand(column)), chosen.called)
+def _nulled(column: Column, actual_family: _Family) -> SourceMapping:
+    return _without_misfits(
+        _fitting(column, actual_family), actual_family.misfit.replace("{c}", operand(column)), actual_family.type_name
+    )
 
 
-def _without_misfits(made: SourceMapping, misfit: str, called: str) -> SourceMapping:
-    """The mapping with NULL for the values of a predicate. `called`: what the other values are."""
+def _without_misfits(fitting: SourceMapping, misfit: str, type_name: str) -> SourceMapping:
+    """The mapping with NULL for the values of a predicate. `type_name`: what the other values are."""
     return replace(
-        made,
-        copy=f"CASE WHEN {misfit} THEN NULL ELSE {made.copy} END",
-        check_source=f"iif({misfit},NULL,{made.check_source})",
-        transformation=f"values that are not {called} become NULL",
+        fitting,
+        copy=f"CASE WHEN {misfit} THEN NULL ELSE {fitting.copy} END",
+        check_source=f"iif({misfit},NULL,{fitting.check_source})",
+        transformation=f"values that are not {type_name} become NULL",
         confidence=60,
     )
 
@@ -458,18 +460,18 @@ def copy_line(columns: Sequence[tuple[str, Mapping]]) -> str:
 
 def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     """The canonical line of a row: plain fields, then the lengths of texts, then the texts."""
-    plain = [f"coalesce({m.check_source},'~')" for _, m in columns if not m.measured]
+    short_texts = [f"coalesce({m.check_source},'~')" for _, m in columns if not m.measured]
     measured = [m.check_source for _, m in columns if m.measured]
     lengths = [f"coalesce(length(CAST({text} AS BLOB)),'~')" for text in measured]
-    head = _printed([("%s", value) for value in plain + lengths], "|", "")
+    head = _printed([("%s", value) for value in short_texts + lengths], "|", "")
     return "||".join([head, _printed([("%s", text) for text in measured], "", "")]) if measured else head
 
 
 def _printed(fields: Sequence[tuple[str, str]], between: str, end: str) -> str:
     """All fields by one call of `printf`, or by as many as its limit on arguments asks for."""
-    told = []
+    calls = []
     for at in range(0, len(fields), _ARGUMENTS):
         some = fields[at : at + _ARGUMENTS]
         last = at + _ARGUMENTS >= len(fields)
-        told.append(f"printf('{between.join(f for f, _ in some)}{end if last else between}',{','.join(v for _, v in some)})")
-    return "||".join(told)
+        calls.append(f"printf('{between.join(f for f, _ in some)}{end if last else between}',{','.join(v for _, v in some)})")
+    return "||".join(calls)

@@ -117,8 +117,8 @@ class _Dialect(KeyedDialect):
         return sqlite.long_octets(table)
 
     def long_columns(self, table: TablePlan) -> tuple[str, ...]:
-        plain = [c for c in table.copied if not c.mapping.operand]
-        return tuple(c.source for c in plain if c.mapping.quoted or c.target_type == "bytea")
+        direct = [c for c in table.copied if not c.mapping.operand]
+        return tuple(c.source for c in direct if c.mapping.quoted or c.target_type == "bytea")
 
     def count_key(self, table: Table) -> str:
         return _ROWID if table.rowid else ""
@@ -204,8 +204,8 @@ class _Engine(SourceEngine):
         if not reader.rows("SELECT 1 FROM sqlite_master WHERE name='sqlite_sequence'"):
             return 0
         name = "'" + table.name.replace("'", "''") + "'"
-        found = reader.rows(f"SELECT seq FROM sqlite_sequence WHERE name={name}")
-        return int(found[0][0] or 0) + 1 if found else 0
+        rows = reader.rows(f"SELECT seq FROM sqlite_sequence WHERE name={name}")
+        return int(rows[0][0] or 0) + 1 if rows else 0
 
 
 SQLITE = _Engine()

@@ -32,10 +32,10 @@ class SqliteLock(FenceableLock):
 def remove_fence(session: SqliteSession, name: str) -> int:
     """Drop the triggers of a fence, in one transaction; their number."""
     session.rows("BEGIN IMMEDIATE")
-    found = session.rows(
+    triggers = session.rows(
         f"SELECT name FROM sqlite_master WHERE type='trigger' AND substr(name,1,{len(name) + 1})={literal(name + '_')}"
     )
-    for row in found:
+    for row in triggers:
         session.rows(f"DROP TRIGGER {quoted(row[0] or '')}")
     session.rows("COMMIT")
-    return len(found)
+    return len(triggers)

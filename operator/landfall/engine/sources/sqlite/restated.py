@@ -22,10 +22,10 @@ def restated(tree: exp.Expr) -> exp.Expr:
     for part in changed.find_all(exp.Substring):
         _refuse_odd_position(part)
     for node in [*changed.find_all(exp.Upper, exp.Lower, exp.Like, exp.Round, exp.Cast)][::-1]:  # the inner ones first
-        made = _restated(node)
+        restated_node = _restated(node)
         if node.parent is None:
-            return made
-        node.replace(made)
+            return restated_node
+        node.replace(restated_node)
     return changed
 
 
@@ -57,11 +57,11 @@ def _like(node: exp.Like) -> exp.Expr:
         lowered: exp.Expr = exp.Literal.string(str(pattern.this).translate(_ASCII_LOWER))
     else:
         lowered = exp.Lower(this=_by_octets(pattern))
-    made = exp.Like(this=exp.Lower(this=_by_octets(node.this)), expression=lowered, negate=node.args.get("negate"))
+    like = exp.Like(this=exp.Lower(this=_by_octets(node.this)), expression=lowered, negate=node.args.get("negate"))
     escaped = isinstance(node.parent, exp.Escape)
     if escaped or (literal and "\\" not in str(pattern.this)):
-        return made
-    return exp.Escape(this=made, expression=exp.Literal.string(""))
+        return like
+    return exp.Escape(this=like, expression=exp.Literal.string(""))
 
 
 def _refuse_odd_position(part: exp.Substring) -> None:

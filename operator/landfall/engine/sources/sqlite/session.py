@@ -87,10 +87,10 @@ def _date(value: Value) -> str | None:
 
 
 def _timestamp(value: Value) -> str | None:
-    found = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
-    if not found:
+    match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
+    if not match:
         return None
-    day, minute, second, fraction = found.groups()
+    day, minute, second, fraction = match.groups()
     try:
         datetime.fromisoformat(f"{day}T{minute}:{second or '00'}")
     except ValueError:
@@ -100,10 +100,10 @@ def _timestamp(value: Value) -> str | None:
 
 
 def _zoned(value: Value) -> str | None:
-    found = _ZONED.fullmatch(value) if isinstance(value, str) else None
-    if not found:
+    match = _ZONED.fullmatch(value) if isinstance(value, str) else None
+    if not match:
         return None
-    day, minute, second, fraction, zone = found.groups()
+    day, minute, second, fraction, zone = match.groups()
     sign, hours, minutes = (zone[0], int(zone[1:3]), int(zone[-2:] if len(zone) > 3 else 0)) if zone[0] in "+-" else ("+", 0, 0)
     if hours > _MOST_HOURS or minutes > 59:
         return None
@@ -123,8 +123,8 @@ def _printed(moment: datetime, micro: str) -> str:
 def _epoch(value: Value, unit: int) -> str | None:
     if not isinstance(value, int):
         return None
-    seconds, rest = divmod(value, unit)
-    return _printed(_EPOCH + timedelta(seconds=seconds), f"{rest * 1_000_000 // unit:06d}")
+    seconds, remainder = divmod(value, unit)
+    return _printed(_EPOCH + timedelta(seconds=seconds), f"{remainder * 1_000_000 // unit:06d}")
 
 
 def _julian(value: Value) -> str | None:
@@ -208,17 +208,17 @@ class SqliteSession:
             stopped = ConnectionLostError(f"{self._side}: reading was stopped on request")
             stopped.code = code
             return stopped
-        found = EngineError(f"{self._side}: {_words(error, code)}")
-        found.code = code
-        return found
+        translated = EngineError(f"{self._side}: {_words(error, code)}")
+        translated.code = code
+        return translated
 
     def rows(self, sql: str) -> list[Row]:
         """Run a statement; its rows as text."""
         try:
-            found = self._connection.execute(sql).fetchall()
+            fetched = self._connection.execute(sql).fetchall()
         except sqlite3.Error as error:
             raise self._translated(error) from error
-        return [tuple(None if v is None else _told(v) for v in row) for row in found]
+        return [tuple(None if v is None else _text_of(v) for v in row) for row in fetched]
 
     def blocks(self, sql: str) -> Iterator[tuple[int, bytes]]:
         """Stream a query of one rendered column as (rows, bytes) blocks."""
@@ -303,5 +303,5 @@ class SqliteSession:
             self._connection.close()
 
 
-def _told(value: object) -> str:
+def _text_of(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -51,11 +51,11 @@ def table_statement(sql: str) -> TableStatement:
     """Read a CREATE TABLE statement."""
     parts = [part for part in _divided(_first_group(_tokens(sql))[0]) if part]
     columns = [part for part in parts if part[0].upper() not in _TABLE_CONSTRAINTS]
-    names = tuple(_bare(part[0]).lower() for part in columns)
+    names = tuple(_unquoted(part[0]).lower() for part in columns)
     constraints = [part for part in parts if part[0].upper() in _TABLE_CONSTRAINTS]
     checks = [group for part in (*constraints, *columns) for group in _groups(part, "CHECK")]
-    generated = {_bare(part[0]).lower(): group for part in columns for group in _groups(part, "AS")}
-    collations = {_bare(part[0]).lower(): name.upper() for part in columns for name in _collations(part)}
+    generated = {_unquoted(part[0]).lower(): group for part in columns for group in _groups(part, "AS")}
+    collations = {_unquoted(part[0]).lower(): name.upper() for part in columns for name in _collations(part)}
     return TableStatement(
         names,
         tuple(expression(check, names) for check in checks),
@@ -68,38 +68,39 @@ def index_statement(sql: str, columns: Iterable[str]) -> IndexStatement:
     """Read a CREATE INDEX statement. `columns`: the names of the table's columns in lower case."""
     if not sql:
         return IndexStatement()
-    known = tuple(columns)
-    group, rest = _first_group(_tokens(sql))
-    where = rest[1:] if rest and rest[0].upper() == "WHERE" else []
+    names = tuple(columns)
+    group, remaining = _first_group(_tokens(sql))
+    condition_tokens = remaining[1:] if remaining and remaining[0].upper() == "WHERE" else []
     return IndexStatement(
-        tuple(expression(_without_order(part), known) for part in _divided(group)), expression(where, known) if where else ""
+        tuple(expression(_without_order(part), names) for part in _divided(group)),
+        expression(condition_tokens, names) if condition_tokens else "",
     )
 
 
 def expression(tokens: Sequence[str], columns: Iterable[str]) -> str:
     """Return an expression without comments. A text in double quotes that is no column is a string, as SQLite reads it."""
-    known = set(columns)
-    text = " ".join(_string(t) if t.startswith('"') and _bare(t).lower() not in known else t for t in tokens)
+    names = set(columns)
+    text = " ".join(_string(t) if t.startswith('"') and _unquoted(t).lower() not in names else t for t in tokens)
     try:
         tree = sqlglot.parse_one(f"SELECT {text}", read="sqlite")
     except SqlglotError:
         return text
-    plain = isinstance(tree, exp.Select) and len(tree.expressions) == 1
-    return str(tree.expressions[0].sql(dialect="sqlite")) if plain else text
+    is_expression = isinstance(tree, exp.Select) and len(tree.expressions) == 1
+    return str(tree.expressions[0].sql(dialect="sqlite")) if is_expression else text
 
 
 def _tokens(sql: str) -> list[str]:
-    return [found.group() for found in _TOKEN.finditer(sql) if found.lastgroup != "blank"]
+    return [match.group() for match in _TOKEN.finditer(sql) if match.lastgroup != "blank"]
 
 
-def _bare(token: str) -> str:
+def _unquoted(token: str) -> str:
     if token[:1] in {'"', "`", "'"}:
         return token[1:-1].replace(token[0] * 2, token[0])
     return token[1:-1] if token.startswith("[") else token
 
 
 def _string(token: str) -> str:
-    return "'" + _bare(token).replace("'", "''") + "'"
+    return "'" + _unquoted(token).replace("'", "''") + "'"
 
 
 def _first_group(tokens: list[str]) -> tuple[list[str], list[str]]:
@@ -147,7 +148,7 @@ def _groups(part: list[str], word: str) -> Iterator[list[str]]:
 def _collations(part: list[str]) -> Iterator[str]:
     for at in _outside(part):
         if part[at].upper() == "COLLATE" and at + 1 < len(part):
-            yield _bare(part[at + 1])
+            yield _unquoted(part[at + 1])
 
 
 def _without_order(part: list[str]) -> list[str]:

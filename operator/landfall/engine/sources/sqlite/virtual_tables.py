@@ -24,8 +24,8 @@ def virtual_table(session: SqliteSession, name: str) -> Table | SourceObject:
     """Read a virtual table: as a table if it keeps rows of its own, otherwise as an object that is not carried."""
     literal = "'" + name.replace("'", "''") + "'"
     sql = session.rows(f"SELECT sql FROM sqlite_master WHERE type='table' AND name={literal}")[0][0] or ""
-    found = _MODULE.search(sql)
-    module, arguments = (found.group(1).lower(), found.group(2) or "") if found else ("", "")
+    match = _MODULE.search(sql)
+    module, arguments = (match.group(1).lower(), match.group(2) or "") if match else ("", "")
     content = _CONTENT.search(arguments) if module in _TEXT_SEARCH else None
     if content is not None:
         return _index_only(name, content.group(2).strip())
@@ -72,11 +72,11 @@ def _stored(session: SqliteSession, name: str, module: str) -> Table:
     literal = "'" + name.replace("'", "''") + "'"
     info = session.rows(f"SELECT name,type FROM pragma_table_xinfo({literal}) WHERE hidden=0 ORDER BY cid")
     columns = [Column(n or "", sqlite.column_type(kind or "")) for n, kind in info]
-    taken = {c.name.lower() for c in columns}
+    existing_names = {c.name.lower() for c in columns}
     if module in _SPATIAL - {"geopoly"}:
         columns[0] = Column(columns[0].name, sqlite.column_type("INTEGER"), nullable=False, identity=Identity())
     else:  # full-text search finds a document by its rowid, so other tables refer to it
-        key = next(k for k in _KEYS if k not in taken)
+        key = next(k for k in _KEYS if k not in existing_names)
         columns.insert(0, Column(key, sqlite.column_type("INTEGER"), nullable=False, identity=Identity()))
     rows = int(session.rows(f"SELECT count(*) FROM {sqlite.name(name)}")[0][0] or 0)
     queries = "MATCH queries" if module in _TEXT_SEARCH else "queries of areas"
