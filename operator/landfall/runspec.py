@@ -232,7 +232,7 @@ def _address(name: str, spec: ConnectionSpec, secret: Mapping[str, str], side: s
         form = client.url if client else None
         address = database_url.read(secret["url"], form, spec.type) if form and "url" in secret else DatabaseAddress()
         tls = database_url.stricter(TlsMode(spec.tls.mode) if spec.tls.mode else None, address.tls)
-        database_url.authority_given(address, given=spec.tls.ca_secret_ref is not None)
+        database_url.authority_given(address, has_authority=spec.tls.ca_secret_ref is not None)
         if spec.host and not spec.host.startswith("/"):
             place, field = "host", "spec.host of the Connection"
             addresses.checked(spec.host)

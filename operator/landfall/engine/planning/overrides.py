@@ -98,7 +98,7 @@ def _judged(expression: str, engine: str, table: Table) -> tuple[exp.Expr | None
         return None, f"it cannot be parsed: {error}"
     if any(tree.find(kind) for kind in _NOT_OF_A_ROW):
         return tree, "it must be computed from its own row: no queries, aggregates, window functions or variables"
-    called = set(functions.called(tree))
+    called = set(functions.called_functions(tree))
     unsteady = called & _UNSTEADY | {_called(node) for node in tree.find_all(exp.Func) if _reads_the_clock(node)}
     unsteady |= {f"'{text.name}'" for text in tree.find_all(exp.Literal) if _means_a_moment(text)}
     if unsteady:

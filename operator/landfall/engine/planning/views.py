@@ -31,7 +31,7 @@ def views(draft: Draft, tables: Iterable[TablePlan]) -> tuple[ViewPlan, ...]:
             _add(draft, view, name, view.query)
         return ()
     made: list[ViewPlan] = []
-    relations = Relations.of(_relations(draft, tables), draft.catalog.schemas)
+    relations = Relations.from_list(_relations(draft, tables), draft.catalog.schemas)
     while left:
         problems: dict[_Key, str] = {}
         found = {_key(v): _translated(draft, v, name, relations, problems) for v, name in left}

@@ -296,17 +296,17 @@ def send_rows(blocks: Iterable[tuple[int, bytes]], target: RowSink, copy_in: str
         ConnectionLostError: Another number of rows was written than was read.
     """
     target.copy_in(copy_in)
-    read = size = 0
+    read_rows = size = 0
     try:
         for rows, block in blocks:
             target.copy_data(block)
-            read += rows
+            read_rows += rows
             size += len(block)
     except EngineError:
         target.copy_fail()
         raise
-    written = target.copy_end()
-    if read != written:
-        message = f"{read} rows read, but {written} written"
+    written_rows = target.copy_end()
+    if read_rows != written_rows:
+        message = f"{read_rows} rows read, but {written_rows} written"
         raise ConnectionLostError(message, advice="Run the same command again.")
-    return Moved(written, size)
+    return Moved(written_rows, size)

@@ -31,9 +31,9 @@ def without_case(tree: exp.Expr, loose: frozenset[str]) -> None:
         operands = [o for o in node.iter_expressions() if isinstance(o, exp.Expression)]
         if not any(isinstance(o.unnest(), _TEXTS) and _holds(o, loose) for o in operands):
             continue
-        written = _ANY_CASE.get(type(node))
-        if written:
-            node.replace(written(**node.copy().args))
+        replacement = _ANY_CASE.get(type(node))
+        if replacement:
+            node.replace(replacement(**node.copy().args))
             continue
         for operand in operands:
             _lower(operand)
@@ -44,8 +44,8 @@ def _holds(node: exp.Expr, loose: frozenset[str]) -> bool:
 
 
 def _lower(operand: exp.Expr) -> None:
-    bare = operand.unnest()
-    if isinstance(bare, exp.Literal) and bare.is_string:
-        operand.replace(exp.Literal.string(bare.name.lower()))
-    elif isinstance(bare, _TEXTS):
+    inner = operand.unnest()
+    if isinstance(inner, exp.Literal) and inner.is_string:
+        operand.replace(exp.Literal.string(inner.name.lower()))
+    elif isinstance(inner, _TEXTS):
         operand.replace(exp.Lower(this=operand.copy()))

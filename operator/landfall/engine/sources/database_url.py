@@ -84,14 +84,14 @@ def read(text: str, form: UrlForm, product: str) -> DatabaseAddress:
     if form.keywords and "://" not in text and _WORD.match(text):
         return _by_parameters(DatabaseAddress(), _words(text), form)
     try:
-        found = urlsplit(text)
-        _of_the_engine(found.scheme.lower(), form, product)
-        address = _placed(found)
+        parts = urlsplit(text)
+        _of_the_engine(parts.scheme.lower(), form, product)
+        address = _placed(parts)
     except AddressError:
         raise
     except ValueError as error:
         raise AddressError(_MALFORMED) from error
-    return _by_parameters(address, [_pair(part) for part in found.query.split("&") if part], form)
+    return _by_parameters(address, [_pair(part) for part in parts.query.split("&") if part], form)
 
 
 def stricter(spec: TlsMode | None, url: TlsMode | None) -> TlsMode | None:
@@ -108,9 +108,9 @@ def stricter(spec: TlsMode | None, url: TlsMode | None) -> TlsMode | None:
     return max(spec, url, key=_STRICTNESS.index)
 
 
-def authority_given(address: DatabaseAddress, *, given: bool) -> None:
+def authority_given(address: DatabaseAddress, *, has_authority: bool) -> None:
     """Check that there is a certificate authority if the address asks for one. Raises AddressError if not."""
-    if address.authority and not given:
+    if address.authority and not has_authority:
         message = (
             f"its parameter {address.authority} needs a certificate authority, and a file is not read: put the authority into a"
             " Secret that spec.tls.caSecretRef of the Connection names"
@@ -124,15 +124,15 @@ def _of_the_engine(scheme: str, form: UrlForm, product: str) -> None:
         message = f"not a URL: an address of {product} begins with {usual}"
         raise AddressError(message)
     if scheme.partition("+")[0] not in form.schemes:
-        shown = f"with {scheme}:, " if _NAME.fullmatch(scheme.replace("+", "")) and len(scheme) < 20 else ""
-        message = f"it begins {shown}which does not match spec.type: an address of {product} begins with {usual}"
-        raise AddressError(message if shown else f"not a URL of {product}: it begins with {usual}")
+        scheme_text = f"with {scheme}:, " if _NAME.fullmatch(scheme.replace("+", "")) and len(scheme) < 20 else ""
+        message = f"it begins {scheme_text}which does not match spec.type: an address of {product} begins with {usual}"
+        raise AddressError(message if scheme_text else f"not a URL of {product}: it begins with {usual}")
 
 
-def _placed(found: SplitResult) -> DatabaseAddress:
+def _placed(parts: SplitResult) -> DatabaseAddress:
     """The address without its parameters."""
-    credential, _, place = found.netloc.rpartition("@")
-    if found.fragment or (not credential and "@" in found.path + found.query) or "@" in found.path:
+    credential, _, place = parts.netloc.rpartition("@")
+    if parts.fragment or (not credential and "@" in parts.path + parts.query) or "@" in parts.path:
         raise AddressError(_MALFORMED)
     if "," in place:
         raise AddressError(_SEVERAL_HOSTS)
@@ -145,7 +145,7 @@ def _placed(found: SplitResult) -> DatabaseAddress:
     return DatabaseAddress(
         host=_host(unquote(host)),
         port=_port(port),
-        database=unquote(found.path.removeprefix("/")),
+        database=unquote(parts.path.removeprefix("/")),
         username=unquote(user),
         password=unquote(password),
     )
@@ -172,7 +172,7 @@ def _pair(part: str) -> tuple[str, str]:
 
 def _words(text: str) -> list[tuple[str, str]]:
     """The `name=value` words of an address, as libpq reads them: values with spaces in single quotes, a backslash before the next character."""
-    found, at = [], 0
+    words, at = [], 0
     text = text.rstrip()
     while at < len(text):
         word = _WORD.match(text, at)
@@ -180,9 +180,9 @@ def _words(text: str) -> list[tuple[str, str]]:
             message = "not a list of name=value words: put values with spaces in single quotes, and a backslash before \\ and '"
             raise AddressError(message)
         value = word["quoted"] if word["quoted"] is not None else word["bare"]
-        found.append((word["name"], re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)))
+        words.append((word["name"], re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)))
         at = word.end()
-    return found
+    return words
 
 
 def _by_parameters(address: DatabaseAddress, pairs: list[tuple[str, str]], form: UrlForm) -> DatabaseAddress:

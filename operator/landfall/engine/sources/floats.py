@@ -27,9 +27,9 @@ def buckets(magnitude: str, leaf: Callable[[int], str], low: int = _FIRST, high:
     if low == high:
         return leaf(low)
     middle = (low + high) // 2
-    left = buckets(magnitude, leaf, low, middle)
-    right = buckets(magnitude, leaf, middle + 1, high)
-    return f"CASE WHEN {magnitude} < {2.0 ** (63 + 10 * middle)!r} THEN {left} ELSE {right} END"
+    lower_half = buckets(magnitude, leaf, low, middle)
+    upper_half = buckets(magnitude, leaf, middle + 1, high)
+    return f"CASE WHEN {magnitude} < {2.0 ** (63 + 10 * middle)!r} THEN {lower_half} ELSE {upper_half} END"
 
 
 def canon(x: float) -> str:
@@ -48,6 +48,6 @@ def canon(x: float) -> str:
     mantissa, _, exponent = repr(magnitude).partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
-    bare = digits.rstrip("0")
-    power = int(exponent or 0) - len(fraction) + len(digits) - len(bare)
-    return f"{'-' if x < 0 else ''}{bare}e{power}"
+    significant = digits.rstrip("0")
+    power = int(exponent or 0) - len(fraction) + len(digits) - len(significant)
+    return f"{'-' if x < 0 else ''}{significant}e{power}"

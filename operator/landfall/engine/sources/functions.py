@@ -43,15 +43,15 @@ def pure(engine: str) -> frozenset[str]:
     return EVERYWHERE | engine_of(engine).dialect.functions
 
 
-def known(engine: str) -> frozenset[str]:
+def callable_functions(engine: str) -> frozenset[str]:
     """Functions that an expression or query of this engine may call, in capitals."""
     return pure(engine) | _AT_ANY_TIME
 
 
-def called(tree: exp.Expr) -> tuple[str, ...]:
+def called_functions(tree: exp.Expr) -> tuple[str, ...]:
     """The functions that are called, in capitals and each once, however their names are quoted; `SCHEMA.NAME` where a schema is named."""
-    found = {_name(node): None for node in tree.walk() if isinstance(node, exp.Func | exp.UserDefinedFunction)}
-    return tuple(found)
+    names = {_name(node): None for node in tree.walk() if isinstance(node, exp.Func | exp.UserDefinedFunction)}
+    return tuple(names)
 
 
 def _name(node: exp.Expr) -> str:

@@ -40,21 +40,21 @@ class TableQueries:
         """Rows of (key line, row number)."""
         return self._select(f"{self._parts.key_line},{self._parts.number}", where)
 
-    def _select(self, what: str, where: str) -> str:
-        return f"SELECT {what} {self._from(where)}"
+    def _select(self, columns: str, where: str) -> str:
+        return f"SELECT {columns} {self._from(where)}"
 
     def _from(self, where: str) -> str:
         return f"FROM {self._parts.table}" + (f" WHERE ({where})" if where else "")
 
-    def _raw(self, where: str, long: Iterable[str], bare: dict[str, str]) -> tuple[str, tuple[str, ...]]:
-        """`LargeRowQueries.raw`; `bare` is how a column's value is read unrendered."""
-        chosen = set(long)
-        told, kinds = [], []
+    def _raw(self, where: str, long: Iterable[str], expressions: dict[str, str]) -> tuple[str, tuple[str, ...]]:
+        """`LargeRowQueries.raw`; `expressions` is how a column's value is read unrendered."""
+        long_columns = set(long)
+        selected, kinds = [], []
         for source, _, mapped in self._shape.copied:
-            told.append(bare[source] if source in chosen else mapped.copy)
+            selected.append(expressions[source] if source in long_columns else mapped.copy)
             as_text = "text" if mapped.quoted else "plain"
-            kinds.append("bytes" if source in chosen and not mapped.quoted else as_text)
-        return self._select(",".join(told), where), tuple(kinds)
+            kinds.append("bytes" if source in long_columns and not mapped.quoted else as_text)
+        return self._select(",".join(selected), where), tuple(kinds)
 
 
 def columns_of(shape: Shape) -> tuple[Columns, Columns, Columns]:

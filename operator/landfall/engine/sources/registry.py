@@ -29,8 +29,8 @@ BUILT_IN = {
 def engines() -> dict[str, SourceEngine]:
     """All registered engines by name, sorted. Raises TypeError for an entry point that is none, or has another name."""
     built_in = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
-    found = {point.name: point for point in (*entry_points(group=GROUP), *built_in)}
-    return {name: _loaded(found[name]) for name in sorted(found)}
+    points = {point.name: point for point in (*entry_points(group=GROUP), *built_in)}
+    return {name: _loaded(points[name]) for name in sorted(points)}
 
 
 def _loaded(point: EntryPoint) -> SourceEngine:
@@ -43,11 +43,11 @@ def _loaded(point: EntryPoint) -> SourceEngine:
 
 def engine_of(name: str) -> SourceEngine:
     """The engine of that name or alias. Raises SpecError that lists the registered ones."""
-    found = engines().get(name) or next((e for e in engines().values() if name in e.aliases), None)
-    if found is None:
+    engine = engines().get(name) or next((e for e in engines().values() if name in e.aliases), None)
+    if engine is None:
         message = f"databases of type {name} are not supported: no source engine of that name is registered"
         raise SpecError(message, advice=f"Registered are: {', '.join(engines())}.")
-    return found
+    return engine
 
 
 def engine_name(text: str) -> EngineName:
@@ -63,8 +63,8 @@ def identity(endpoint: Endpoint) -> str:
 def default_schemas(endpoint: Endpoint) -> tuple[str, ...]:
     """The schemas that are read if the spec names none; empty if the engine has none or the endpoint does not say them."""
     engine = engine_of(endpoint.engine)
-    found = engine.default_schemas(endpoint) if isinstance(engine, SchemaSource) else ()
-    return found if all(found) else ()
+    schemas = engine.default_schemas(endpoint) if isinstance(engine, SchemaSource) else ()
+    return schemas if all(schemas) else ()
 
 
 def source_of(endpoint: Endpoint) -> Source:

@@ -51,7 +51,7 @@ def expression(sql: str, engine: str, grammar: str, rename: Rename, traits: Colu
     for column in list(tree.find_all(exp.Column)):
         if column.name in traits.widen:
             column.replace(exp.cast(column.copy(), "BIGINT"))
-    return _written(tree.expressions[0], grammar, rename)
+    return _to_sql(tree.expressions[0], grammar, rename)
 
 
 def scalar(sql: str, engine: str) -> exp.Expr:
@@ -68,10 +68,10 @@ def scalar(sql: str, engine: str) -> exp.Expr:
         if message := dialect.ambiguous_tokens.get(token.token_type, ""):
             raise UntranslatableError(message)
     tree = trees[0] if len(trees) == 1 else None
-    told = [name for name, value in tree.args.items() if value] if isinstance(tree, exp.Select) else []
+    clauses = [name for name, value in tree.args.items() if value] if isinstance(tree, exp.Select) else []
     if (
         tree is None
-        or told != ["expressions"]
+        or clauses != ["expressions"]
         or len(tree.expressions) != 1
         or isinstance(tree.expressions[0], exp.Alias | exp.Star)
     ):
@@ -80,20 +80,20 @@ def scalar(sql: str, engine: str) -> exp.Expr:
     if any(node.comments for node in tree.walk()):
         message = "it has a comment; the TablePlan has a field for that"
         raise UntranslatableError(message)
-    found: exp.Expr = tree.expressions[0]
-    return found
+    expression: exp.Expr = tree.expressions[0]
+    return expression
 
 
 def query(sql: str, engine: str, grammar: str, rename: Rename, relations: Relations) -> WrittenView:
     """A view's SELECT in the target's SQL; names of the moved schemas lose their qualifier."""
     try:
-        found = engine_of(engine).dialect.written_view(sql, relations, rename)
+        view = engine_of(engine).dialect.written_view(sql, relations, rename)
     except ValueError as error:
         raise UntranslatableError(str(error)) from error
     except RecursionError as error:
         message = "its query is nested too deeply to be read"
         raise UntranslatableError(message) from error
-    return found or WrittenView(_query(sql, engine, grammar, rename, relations))
+    return view or WrittenView(_query(sql, engine, grammar, rename, relations))
 
 
 def _query(sql: str, engine: str, grammar: str, rename: Rename, relations: Relations) -> str:
@@ -107,13 +107,13 @@ def _query(sql: str, engine: str, grammar: str, rename: Rename, relations: Relat
     for column in tree.find_all(exp.Column):
         if column.args.get("db") is not None and column.args["db"].name in schemas:
             column.set("db", None)
-    return _written(tree, grammar, rename)
+    return _to_sql(tree, grammar, rename)
 
 
 def _loose_names(tree: exp.Expr, relations: Relations) -> frozenset[str]:
     """The columns that the tables of a query compare without case. Raises UntranslatableError where a name is a column of both kinds."""
-    named = {t.name.lower() for t in tree.find_all(exp.Table)}
-    columns = [c for r in relations.known.values() if r.name.lower() in named for c in r.columns if c.target_type]
+    table_names = {t.name.lower() for t in tree.find_all(exp.Table)}
+    columns = [c for r in relations.by_name.values() if r.name.lower() in table_names for c in r.columns if c.target_type]
     loose = {c.source for c in columns if not c.exact}
     used = {c.name for c in tree.find_all(exp.Column)}
     both = sorted(used & loose & {c.source for c in columns if c.exact})
@@ -141,7 +141,7 @@ def rendered(tree: exp.Expr, engine: str) -> str:
 
 def _only_known(tree: exp.Expr, engine: str) -> None:
     """Refuse functions that the source's engine does not have, so that none of the target's is called by what a source holds."""
-    strange = [name for name in functions.called(tree) if name not in functions.known(engine)]
+    strange = [name for name in functions.called_functions(tree) if name not in functions.by_nameble_functions(engine)]
     if strange:
         message = f"it calls {', '.join(strange)}, which is not among the functions of {engine} that are translated"
         raise UntranslatableError(message)
@@ -176,7 +176,7 @@ def _without_charsets(tree: exp.Expr) -> exp.Expr:
     return tree
 
 
-def _written(tree: exp.Expr, grammar: str, rename: Rename) -> str:
+def _to_sql(tree: exp.Expr, grammar: str, rename: Rename) -> str:
     for identifier in tree.find_all(exp.Identifier):
         identifier.set("this", rename(identifier.name))
         identifier.set("quoted", True)  # noqa: FBT003  sqlglot's own signature

@@ -7,14 +7,14 @@ import re
 
 def numeric_size(text: str) -> tuple[int, int] | None:
     """Precision and scale of a type that names them."""
-    found = re.search(r"\((\d+)(?:,\s*(-?\d+))?\)", text)
-    return (int(found.group(1)), int(found.group(2) or 0)) if found else None
+    match = re.search(r"\((\d+)(?:,\s*(-?\d+))?\)", text)
+    return (int(match.group(1)), int(match.group(2) or 0)) if match else None
 
 
 def second_digits(text: str) -> int:
     """How many digits a moment has behind the second."""
-    found = re.search(r"\((\d)\)", text)
-    return int(found.group(1)) if found else 6
+    match = re.search(r"\((\d)\)", text)
+    return int(match.group(1)) if match else 6
 
 
 def zone(text: str) -> str:

@@ -79,24 +79,24 @@ class WrittenView:
 class Relations:
     """The tables and views that queries may read. Views are added when they are translated. `schemas`: those that are migrated."""
 
-    known: dict[tuple[str, str], Relation] = field(default_factory=dict)
+    by_name: dict[tuple[str, str], Relation] = field(default_factory=dict)
     schemas: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, relations: Iterable[Relation], schemas: Iterable[str] = ()) -> Relations:
+    def from_list(cls, relations: Iterable[Relation], schemas: Iterable[str] = ()) -> Relations:
         """Those of a plan."""
         return cls({(r.schema, r.name): r for r in relations}, frozenset(schemas))
 
     def add(self, relation: Relation) -> None:
         """Add a view."""
-        self.known[(relation.schema, relation.name)] = relation
+        self.by_name[(relation.schema, relation.name)] = relation
 
     def find(self, schema: str, name: str) -> Relation:
         """The relation that a query names. Raises ValueError where it is not migrated."""
-        here = [r for r in self.known.values() if not schema or r.schema.lower() == schema.lower()]
-        like = [r for r in here if r.name.lower() == name.lower()]
-        found = next((r for r in like if r.name == name), like[0] if len(like) == 1 else None)
-        if found is None:
+        in_schema = [r for r in self.by_name.values() if not schema or r.schema.lower() == schema.lower()]
+        like = [r for r in in_schema if r.name.lower() == name.lower()]
+        relation = next((r for r in like if r.name == name), like[0] if len(like) == 1 else None)
+        if relation is None:
             message = f"it reads {name}, which is not carried"
             raise ValueError(message)
-        return found
+        return relation

@@ -166,7 +166,7 @@ def test_a_translation_calls_nothing_that_its_source_does_not_have(engine: str) 
     ):
         with pytest.raises(UntranslatableError, match="it calls"):
             expression(text, engine, "postgres", str)
-        relations = Relations.of([Relation("", "t", "t", (RelationColumn("a", "a", "text"),))])
+        relations = Relations.from_list([Relation("", "t", "t", (RelationColumn("a", "a", "text"),))])
         with pytest.raises(UntranslatableError, match=r"it calls|no counterpart"):
             query(f"SELECT {text} AS x FROM t", engine, "postgres", str, relations)
     assert expression("abs(a)", engine, "postgres", str) == 'ABS("a")'

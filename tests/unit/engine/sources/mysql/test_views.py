@@ -24,7 +24,7 @@ _COLUMNS = {
 def _view(query: str, engine: str = "MySQL") -> WrittenView:
     columns = tuple(RelationColumn(name, name, kind) for name, kind in _COLUMNS.items())
     columns += (RelationColumn("b", "b", "text", exact=True), RelationColumn("l", "l", "text", foreign=True))
-    relations = Relations.of([Relation("d", "o", "o", columns)], ["d"])
+    relations = Relations.from_list([Relation("d", "o", "o", columns)], ["d"])
     view = engine_of(engine).dialect.written_view(query, relations, str.lower)
     assert view is not None
     return view

@@ -44,7 +44,7 @@ def test_positions_from_the_end_are_refused(text: str) -> None:
 def test_columns_without_case_are_compared_so_in_views() -> None:
     nocase = Relation("", "n", "n", (RelationColumn("name", "name", "text"), RelationColumn("t", "t", "text", exact=True)))
     exact = Relation("", "e", "e", (RelationColumn("name", "name", "text", exact=True),))
-    relations = Relations.of([nocase, exact])
+    relations = Relations.from_list([nocase, exact])
 
     def translated(text: str) -> str:
         return query(text, "SQLite", "postgres", str, relations).sql
