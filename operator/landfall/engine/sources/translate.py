@@ -141,7 +141,7 @@ def rendered(tree: exp.Expr, engine: str) -> str:
 
 def _only_known(tree: exp.Expr, engine: str) -> None:
     """Refuse functions that the source's engine does not have, so that none of the target's is called by what a source holds."""
-    strange = [name for name in functions.called_functions(tree) if name not in functions.by_nameble_functions(engine)]
+    strange = [name for name in functions.called_functions(tree) if name not in functions.callable_functions(engine)]
     if strange:
         message = f"it calls {', '.join(strange)}, which is not among the functions of {engine} that are translated"
         raise UntranslatableError(message)

@@ -227,8 +227,8 @@ def fact(column: Column, facts: ColumnFacts) -> Violation | None:
     kind = family(column.type)
     if kind in READINGS:
         return None if _reading(column, facts) else READINGS[kind][0].fact
-    actual_family = _FAMILIES.get(kind)
-    return actual_family.fact if actual_family else None
+    type_family = _FAMILIES.get(kind)
+    return type_family.fact if type_family else None
 
 
 def _reading(column: Column, facts: ColumnFacts) -> MomentReading | None:
@@ -289,24 +289,24 @@ def mapping(column: Column, facts: ColumnFacts) -> SourceMapping:
         if not facts.count(Violation.HELD):
             return _unknown(column, facts)
         kind = _untyped_family(facts)
-    actual_family = _FAMILIES.get(kind)
-    if actual_family is None:
+    type_family = _FAMILIES.get(kind)
+    if type_family is None:
         return _text(column, facts, confidence=100 if not facts.count(Violation.HAS_BLOB) else 80)
-    return _of_family(column, facts, kind, actual_family)
+    return _of_family(column, facts, kind, type_family)
 
 
-def _of_family(column: Column, facts: ColumnFacts, kind: str, actual_family: _Family) -> SourceMapping:
-    if not facts.count(actual_family.fact):
-        fitting = _fitting(column, actual_family)
+def _of_family(column: Column, facts: ColumnFacts, kind: str, type_family: _Family) -> SourceMapping:
+    if not facts.count(type_family.fact):
+        fitting = _fitting(column, type_family)
         if kind == "numeric" and column.type.precision is not None and not facts.count(Violation.OUT_OF_RANGE):
             return replace(fitting, type=Decimal(column.type.precision, column.type.scale or 0))
         return fitting
     rule = facts.rules.get(Violation.TYPE_MISMATCH)
     if rule and rule.action == "Null":
-        return _nulled(column, actual_family)
+        return _nulled(column, type_family)
     if kind == "blob" or facts.count(Violation.HAS_BLOB):
         return _bytes(column)
-    return _something_else(column, facts, facts.count(actual_family.fact))
+    return _something_else(column, facts, facts.count(type_family.fact))
 
 
 def _something_else(column: Column, facts: ColumnFacts, rows: int) -> SourceMapping:
@@ -356,21 +356,21 @@ def _untyped_family(facts: ColumnFacts) -> str:
     return "blob" if facts.count(Violation.HAS_BLOB) else "text"
 
 
-def _fitting(column: Column, actual_family: _Family) -> SourceMapping:
+def _fitting(column: Column, type_family: _Family) -> SourceMapping:
     c = operand(column)
     return SourceMapping(
-        actual_family.type,
-        copy=actual_family.copy.replace("{c}", c),
-        check_source=actual_family.check_source.replace("{c}", c),
-        form=actual_family.form,
-        quoted=actual_family.quoted,
-        reasons=(actual_family.reason,),
+        type_family.type,
+        copy=type_family.copy.replace("{c}", c),
+        check_source=type_family.check_source.replace("{c}", c),
+        form=type_family.form,
+        quoted=type_family.quoted,
+        reasons=(type_family.reason,),
     )
 
 
-def _nulled(column: Column, actual_family: _Family) -> SourceMapping:
+def _nulled(column: Column, type_family: _Family) -> SourceMapping:
     return _without_misfits(
-        _fitting(column, actual_family), actual_family.misfit.replace("{c}", operand(column)), actual_family.type_name
+        _fitting(column, type_family), type_family.misfit.replace("{c}", operand(column)), type_family.type_name
     )
 
 

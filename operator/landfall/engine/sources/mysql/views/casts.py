@@ -60,13 +60,13 @@ def cast_to(value: Value, kind: DType, size: Sequence[int], product: Product) ->
 def _unsigned(value: Value, product: Product) -> Value:
     """CAST AS UNSIGNED: a negative integer becomes what its bits are without a sign."""
     if value.kind is ValueKind.TEXT:
-        found = Value(as_integer(value).sql, ValueKind.INT)
+        operand = Value(as_integer(value).sql, ValueKind.INT)
     else:
-        found = as_number(value)
-    if found.kind is ValueKind.FLOAT:
+        operand = as_number(value)
+    if operand.kind is ValueKind.FLOAT:
         message = "a floating-point number as UNSIGNED"
         raise ValueError(message)
-    number = f"round({found.sql})" if found.kind is ValueKind.NUM else f"({found.sql})::numeric"
-    if found.kind is ValueKind.NUM and product is Product.MARIADB:  # a negative decimal number becomes 0 there
+    number = f"round({operand.sql})" if operand.kind is ValueKind.NUM else f"({operand.sql})::numeric"
+    if operand.kind is ValueKind.NUM and product is Product.MARIADB:  # a negative decimal number becomes 0 there
         return Value(f"(CASE WHEN {number} < 0 THEN 0 ELSE {number} END)", ValueKind.NUM)
     return Value(f"(CASE WHEN {number} < 0 THEN {number} + {2**64} ELSE {number} END)", ValueKind.NUM)

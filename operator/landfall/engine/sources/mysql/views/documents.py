@@ -68,14 +68,14 @@ def _length(value: Value, *path: Value) -> Value:
 
 def element(value: Value) -> str:
     """SQL of a value that becomes a member of a document."""
-    column_value = column_value(value)
-    if column_value.kind in NUMBERS - {ValueKind.BOOL} | {ValueKind.JSON, ValueKind.NULL}:
-        return column_value.sql
-    if column_value.kind is ValueKind.BOOL:
-        return f"({column_value.sql})::integer"
-    if column_value.kind in {ValueKind.TEXT, ValueKind.ENUM}:
-        return as_text(column_value).sql
-    message = f"{column_value.kind.value} becomes a part of a JSON document"
+    shown_value = column_value(value)
+    if shown_value.kind in NUMBERS - {ValueKind.BOOL} | {ValueKind.JSON, ValueKind.NULL}:
+        return shown_value.sql
+    if shown_value.kind is ValueKind.BOOL:
+        return f"({shown_value.sql})::integer"
+    if shown_value.kind in {ValueKind.TEXT, ValueKind.ENUM}:
+        return as_text(shown_value).sql
+    message = f"{shown_value.kind.value} becomes a part of a JSON document"
     raise ValueError(message)
 
 

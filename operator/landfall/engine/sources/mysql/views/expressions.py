@@ -164,8 +164,8 @@ class Expressions:
         return Value(f"'\\x{number.to_bytes(size, 'big').hex()}'::bytea", ValueKind.BYTES)
 
     def _noted(self, *some: Value) -> None:
-        actual_texts = [v for v in some if v.kind in values.TEXTS]
-        self.lower = self.lower or (len(actual_texts) > 1 and values.shared_case(actual_texts) is not Case.EXACT)
+        text_values = [v for v in some if v.kind in values.TEXTS]
+        self.lower = self.lower or (len(text_values) > 1 and values.shared_case(text_values) is not Case.EXACT)
 
     def _comparison(self, node: exp.Expr) -> Value:
         if isinstance(node.this.unnest(), exp.Tuple) and isinstance(node.expression.unnest(), exp.Tuple):
@@ -305,10 +305,10 @@ class Expressions:
         if name in _OCTETS and any(self.scope.find(c).foreign for c in node.find_all(exp.Column)):
             message = "the octets of a text in another character set than UTF-8"
             raise ValueError(message)
-        actual_values = [self.value(a) for a in arguments]
+        argument_values = [self.value(a) for a in arguments]
         if name in {"locate", "instr", "field", "find_in_set", "strcmp", "regexp_like", "regexp_replace"}:
-            self._noted(*actual_values)
-        return _call(call, actual_values)
+            self._noted(*argument_values)
+        return _call(call, argument_values)
 
     def _by_unit(self, name: str, arguments: Sequence[exp.Expr]) -> Value:
         unit, first, second = arguments
@@ -322,26 +322,28 @@ class Expressions:
         nodes = arguments[0].expressions if distinct else arguments
         self._in_aggregate += 1
         try:
-            actual_values = [Value("*", ValueKind.INT, constant="*") if isinstance(n, exp.Star) else self.value(n) for n in nodes]
+            argument_values = [
+                Value("*", ValueKind.INT, constant="*") if isinstance(n, exp.Star) else self.value(n) for n in nodes
+            ]
         finally:
             self._in_aggregate -= 1
         if name in aggregates.RANKS:
-            return aggregates.rank(name, actual_values)
+            return aggregates.rank(name, argument_values)
         if name in aggregates.NEIGHBOURS:
-            return aggregates.neighbour(name, actual_values)
+            return aggregates.neighbour(name, argument_values)
         if name == "avg":
-            return aggregates.avg(actual_values[0], "DISTINCT " if distinct else "", self._product)
+            return aggregates.avg(argument_values[0], "DISTINCT " if distinct else "", self._product)
         if name == "count":
             self.lower = self.lower or (
-                distinct and any(v.kind is ValueKind.TEXT and v.case is not Case.EXACT for v in actual_values)
+                distinct and any(v.kind is ValueKind.TEXT and v.case is not Case.EXACT for v in argument_values)
             )
-            return aggregates.count(actual_values, distinct=distinct)
-        loose = bool(actual_values) and actual_values[0].kind is ValueKind.TEXT and actual_values[0].case is not Case.EXACT
+            return aggregates.count(argument_values, distinct=distinct)
+        loose = bool(argument_values) and argument_values[0].kind is ValueKind.TEXT and argument_values[0].case is not Case.EXACT
         self.free = self.free or name == "any_value" or (name in {"min", "max"} and loose)
         if name == "json_objectagg":
-            return _call(aggregates.json_object_agg, actual_values)
+            return _call(aggregates.json_object_agg, argument_values)
         self.lower = self.lower or (name in {"min", "max"} and loose)
-        return _call(aggregates.AGGREGATES[name], [*actual_values, "DISTINCT " if distinct else ""])
+        return _call(aggregates.AGGREGATES[name], [*argument_values, "DISTINCT " if distinct else ""])
 
     def _group_concat(self, node: exp.Expr) -> Value:
         inner, orders = node.this, []
@@ -354,18 +356,18 @@ class Expressions:
             nodes = inner.expressions if distinct else [inner]
             if len(nodes) == 1 and isinstance(nodes[0], exp.Concat):
                 nodes = nodes[0].expressions
-            actual_values = [self.value(n) for n in nodes]
+            argument_values = [self.value(n) for n in nodes]
         finally:
             self._in_aggregate -= 1
         separator = node.args.get("separator")
         alone = (
-            len(actual_values) == len(orders) == 1
-            and orders[0][0].sql == actual_values[0].sql
-            and actual_values[0].case is not Case.LOOSE
+            len(argument_values) == len(orders) == 1
+            and orders[0][0].sql == argument_values[0].sql
+            and argument_values[0].case is not Case.LOOSE
         )
         self.free = self.free or not alone
         return aggregates.group_concat(
-            actual_values, orders, literal(separator.name if separator is not None else ","), distinct=distinct
+            argument_values, orders, literal(separator.name if separator is not None else ","), distinct=distinct
         )
 
     def _window(self, node: exp.Expr) -> Value:
@@ -435,10 +437,10 @@ def frame(spec: exp.Expr) -> str:
 
 def case_of(tests: Sequence[str], results: Sequence[Value]) -> Value:
     """CASE: the result of the first test that is true, else the last result."""
-    actual_results = values.united(results)
-    sample = next((v for v in actual_results if v.kind is not ValueKind.NULL), actual_results[-1])
-    arms = " ".join(f"WHEN {test} THEN {result.sql}" for test, result in zip(tests, actual_results[:-1], strict=True))
-    case_value = sample.with_sql(f"(CASE {arms} ELSE {actual_results[-1].sql} END)")
+    united_results = values.united(results)
+    sample = next((v for v in united_results if v.kind is not ValueKind.NULL), united_results[-1])
+    arms = " ".join(f"WHEN {test} THEN {result.sql}" for test, result in zip(tests, united_results[:-1], strict=True))
+    case_value = sample.with_sql(f"(CASE {arms} ELSE {united_results[-1].sql} END)")
     return Value(
         case_value.sql,
         case_value.kind,
@@ -455,11 +457,11 @@ def _if(self: Expressions, arguments: Sequence[exp.Expr]) -> Value:
 
 
 def _coalesce(self: Expressions, arguments: Sequence[exp.Expr]) -> Value:
-    actual_values = values.united([self.value(a) for a in arguments])
-    sample = next((v for v in actual_values if v.kind is not ValueKind.NULL), actual_values[0])
+    argument_values = values.united([self.value(a) for a in arguments])
+    sample = next((v for v in argument_values if v.kind is not ValueKind.NULL), argument_values[0])
     return Value(
-        f"coalesce({', '.join(v.sql for v in actual_values)})", sample.kind, sample.scale, sample.case,
-        stored=sample.kind is ValueKind.BOOL, inexact=any(v.inexact for v in actual_values),
+        f"coalesce({', '.join(v.sql for v in argument_values)})", sample.kind, sample.scale, sample.case,
+        stored=sample.kind is ValueKind.BOOL, inexact=any(v.inexact for v in argument_values),
     )  # fmt: skip
 
 

@@ -188,10 +188,10 @@ def _extreme(name: str) -> Callable[..., Value]:
         if not (kinds <= NUMBERS or kinds <= MOMENTS) and shared_case(values) is not Case.EXACT:
             message = f"{name.upper()} orders texts by their collation"
             raise ValueError(message)
-        actual_values = united([as_number(v) for v in values] if kinds <= NUMBERS else values)
-        absent = " OR ".join(f"{v.sql} IS NULL" for v in actual_values)
-        sample = next((v for v in actual_values if v.kind is not ValueKind.NULL), actual_values[0])
-        return sample.with_sql(f"(CASE WHEN {absent} THEN NULL ELSE {name}({', '.join(v.sql for v in actual_values)}) END)")
+        united_values = united([as_number(v) for v in values] if kinds <= NUMBERS else values)
+        absent = " OR ".join(f"{v.sql} IS NULL" for v in united_values)
+        sample = next((v for v in united_values if v.kind is not ValueKind.NULL), united_values[0])
+        return sample.with_sql(f"(CASE WHEN {absent} THEN NULL ELSE {name}({', '.join(v.sql for v in united_values)}) END)")
 
     return call
 
