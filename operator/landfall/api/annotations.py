@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from landfall.api.deployment import Variable
-from landfall.api.fields import Boolean, Model, list_map, said
+from landfall.api.fields import Boolean, Model, list_map, message_of
 from landfall.lifecycle import REQUEST, PhaseName
 
 ANNOTATION = REQUEST
@@ -69,15 +69,15 @@ def deploy_requested(text: str) -> tuple[DeployRequest | None, str]:
 def deploy_requests(text: str) -> tuple[tuple[DeployRequest, ...], str]:
     """Parse the request annotation of a Deployment, one request or a list in the order of processing: (requests, error message)."""
     if not text.lstrip().startswith("["):
-        one, problem = deploy_requested(text)
-        return (one,) if one else (), problem
+        request, problem = deploy_requested(text)
+        return (request,) if request else (), problem
     try:
         listed = json.loads(text)
     except ValueError:
         return (), f"the annotation {ANNOTATION} is not a valid list of requests: invalid JSON"
-    read = [deploy_requested(json.dumps(one)) for one in listed]
+    read = [deploy_requested(json.dumps(request)) for request in listed]
     wrong = next((problem for _, problem in read if problem), "")
-    return ((), wrong) if wrong else (tuple(one for one, _ in read if one), "")
+    return ((), wrong) if wrong else (tuple(request for request, _ in read if request), "")
 
 
 def waiting(ids: Sequence[str], handled: str) -> list[str]:
@@ -97,6 +97,6 @@ def _read(model: type[_Asked], text: str, example: str) -> tuple[_Asked | None, 
         return model.model_validate_json(text), ""
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        told = f"{where + ': ' if where else ''}{said(first)}"
-        return None, f"the annotation {ANNOTATION} is not a valid request: {told}. Example: {example}"
+        field = ".".join(map(str, first["loc"]))
+        problem = f"{field + ': ' if field else ''}{message_of(first)}"
+        return None, f"the annotation {ANNOTATION} is not a valid request: {problem}. Example: {example}"

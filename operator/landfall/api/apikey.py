@@ -46,12 +46,12 @@ def secret_name(identifier: str) -> str:
     return f"landfall-key-{identifier}"
 
 
-def read(identifier: str, held: Mapping[str, Any]) -> Key | None:
+def read(identifier: str, secret: Mapping[str, Any]) -> Key | None:
     """Parse an API key from its Secret; None if the Secret is not a valid key."""
-    found = {name: base64.b64decode(text).decode("utf-8", "replace") for name, text in (held.get("data") or {}).items()}
+    values = {name: base64.b64decode(text).decode("utf-8", "replace") for name, text in (secret.get("data") or {}).items()}
     try:
-        expires = datetime.fromisoformat(found["expires"]) if found.get("expires") else None
-        role: Role = "editor" if found["role"] == "editor" else "viewer"
-        return Key(identifier, found["digest"], found["namespace"], found["serviceAccount"], role, expires)
+        expires = datetime.fromisoformat(values["expires"]) if values.get("expires") else None
+        role: Role = "editor" if values["role"] == "editor" else "viewer"
+        return Key(identifier, values["digest"], values["namespace"], values["serviceAccount"], role, expires)
     except (KeyError, ValueError):
         return None

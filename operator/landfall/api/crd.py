@@ -185,42 +185,42 @@ def _column(name: str, kind: str, path: str, priority: int) -> Schema:
 def structural(model: type[BaseModel]) -> Schema:
     """Structural schema of a model, with all references inlined."""
     whole = model.model_json_schema(by_alias=True)
-    found = _inlined(whole, whole.get("$defs", {}))
-    found["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
-    found["required"] = ["spec"]
-    found["properties"]["status"]["default"] = {"observedGeneration": -1}
-    return found
+    schema = _inlined(whole, whole.get("$defs", {}))
+    schema["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+    schema["required"] = ["spec"]
+    schema["properties"]["status"]["default"] = {"observedGeneration": -1}
+    return schema
 
 
 def _inlined(schema: Schema, definitions: Schema) -> Schema:
     """One node: references and unions with null are resolved, unknown keywords are removed."""
-    told = _resolved(schema, definitions)
-    found = {k: v for k, v in told.items() if k in _KEPT or k.startswith("x-kubernetes-")}
-    found.pop("additionalProperties", None)
-    if "properties" in told:
-        found["properties"] = {k: _inlined(v, definitions) for k, v in told["properties"].items()}
-    elif isinstance(told.get("additionalProperties"), dict):
-        found["additionalProperties"] = _inlined(told["additionalProperties"], definitions)
-    elif told.get("type") == "object":
-        found["x-kubernetes-preserve-unknown-fields"] = True
-    if "items" in told:
-        found["items"] = _inlined(told["items"], definitions)
-    return _with_default(found, told.get("default"))
+    source_schema = _resolved(schema, definitions)
+    result = {k: v for k, v in source_schema.items() if k in _KEPT or k.startswith("x-kubernetes-")}
+    result.pop("additionalProperties", None)
+    if "properties" in source_schema:
+        result["properties"] = {k: _inlined(v, definitions) for k, v in source_schema["properties"].items()}
+    elif isinstance(source_schema.get("additionalProperties"), dict):
+        result["additionalProperties"] = _inlined(source_schema["additionalProperties"], definitions)
+    elif source_schema.get("type") == "object":
+        result["x-kubernetes-preserve-unknown-fields"] = True
+    if "items" in source_schema:
+        result["items"] = _inlined(source_schema["items"], definitions)
+    return _with_default(result, source_schema.get("default"))
 
 
 def _resolved(schema: Schema, definitions: Schema) -> Schema:
-    told = dict(schema)
-    for option in told.pop("anyOf", []):
+    result = dict(schema)
+    for option in result.pop("anyOf", []):
         if option.get("type") != "null":
-            told = {**option, **told}
-    if "$ref" in told:
-        told = {**definitions[told.pop("$ref").rsplit("/", 1)[-1]], **told}
-    return {**told, "enum": [told["const"]]} if "const" in told else told
+            result = {**option, **result}
+    if "$ref" in result:
+        result = {**definitions[result.pop("$ref").rsplit("/", 1)[-1]], **result}
+    return {**result, "enum": [result["const"]]} if "const" in result else result
 
 
 def _with_default(schema: Schema, default: object) -> Schema:
     """Append the default to the description, unless the description states it."""
     if isinstance(default, str | bool | int) and default != "" and "Default:" not in schema.get("description", ""):
-        shown = str(default).lower() if isinstance(default, bool) else default
-        schema["description"] = f"{schema.get('description', '')} Default: `{shown}`.".strip()
+        text = str(default).lower() if isinstance(default, bool) else default
+        schema["description"] = f"{schema.get('description', '')} Default: `{text}`.".strip()
     return schema

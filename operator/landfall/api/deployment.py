@@ -100,7 +100,7 @@ class ZipSource(Model):
     )
 
     @model_validator(mode="after")
-    def _one(self) -> ZipSource:
+    def _check_exclusive_fields(self) -> ZipSource:
         if (self.url is None) == (self.artifact is None):
             message = "exactly one of url and artifact is required"
             raise ValueError(message)
@@ -128,7 +128,7 @@ class AppSource(Model):
     )
 
     @model_validator(mode="after")
-    def _one(self) -> AppSource:
+    def _check_exclusive_fields(self) -> AppSource:
         if sum(x is not None for x in (self.github, self.git, self.zip, self.image)) != 1:
             message = "exactly one of github, git, zip and image is required"
             raise ValueError(message)
@@ -158,7 +158,7 @@ class ValueFrom(Model):
     config_map_key_ref: KeyReference | None = Field(default=None, description="Key of a ConfigMap in the same namespace.")
 
     @model_validator(mode="after")
-    def _one(self) -> ValueFrom:
+    def _check_exclusive_fields(self) -> ValueFrom:
         if (self.secret_key_ref is None) == (self.config_map_key_ref is None):
             message = "exactly one of secretKeyRef and configMapKeyRef is required"
             raise ValueError(message)
@@ -180,7 +180,7 @@ class Variable(Model):
     )
 
     @model_validator(mode="after")
-    def _one(self) -> Variable:
+    def _check_exclusive_fields(self) -> Variable:
         if self.value is not None and self.value_from is not None:
             message = "value and valueFrom are mutually exclusive"
             raise ValueError(message)
@@ -232,7 +232,7 @@ class AppDatabase(Model):
     secret_ref: LocalReference | None = Field(default=None, description="Secret with the credentials of the provider.")
 
     @model_validator(mode="after")
-    def _one(self) -> AppDatabase:
+    def _check_exclusive_fields(self) -> AppDatabase:
         if (self.connection_ref is None) == (self.type is None):
             message = "exactly one of connectionRef and type is required"
             raise ValueError(message)
@@ -339,7 +339,7 @@ class RollbackTarget(Model):
     id: str = Field(default="", max_length=63, description="ID of the request, recorded in the Release of the rollback.")
 
     @model_validator(mode="after")
-    def _one(self) -> RollbackTarget:
+    def _check_exclusive_fields(self) -> RollbackTarget:
         if (self.release is None) == (self.revision is None):
             message = "exactly one of release and revision is required"
             raise ValueError(message)

@@ -61,8 +61,8 @@ class Model(BaseModel):
     @model_validator(mode="after")
     def _keys_are_unique(self) -> Self:
         for name, keys in self._keyed:
-            found = [tuple(getattr(one, key) for key in keys) for one in getattr(self, name)]
-            if len(set(found)) < len(found):
+            keys_of_entries = [tuple(getattr(entry, key) for key in keys) for entry in getattr(self, name)]
+            if len(set(keys_of_entries)) < len(keys_of_entries):
                 message = f"{to_camel(name)}: duplicate entry; {', '.join(keys)} must be unique"
                 raise ValueError(message)
         return self
@@ -78,7 +78,7 @@ class Model(BaseModel):
         cls._keyed = tuple((name, tuple(map(str, keys))) for name, keys in keyed.items() if isinstance(keys, list))
 
 
-def said(mistake: Mapping[str, Any]) -> str:
+def message_of(mistake: Mapping[str, Any]) -> str:
     """Message of one of a ValidationError's `errors()`, without the prefix that pydantic adds."""
     return str(mistake["msg"]).removeprefix("Value error, ")
 
@@ -155,5 +155,5 @@ ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 
 def rules(*pairs: tuple[str, str]) -> ConfigDict:
     """CEL rules of a model as (expression, message). They check the same as the model's validators, in the API server."""
-    found: list[Any] = [{"rule": rule, "message": message} for rule, message in pairs]
-    return ConfigDict(json_schema_extra={"x-kubernetes-validations": found})
+    actual_rules: list[Any] = [{"rule": rule, "message": message} for rule, message in pairs]
+    return ConfigDict(json_schema_extra={"x-kubernetes-validations": actual_rules})

@@ -293,7 +293,7 @@ class AppSpec(Model):
     )
 
     @model_validator(mode="after")
-    def _one(self) -> AppSpec:
+    def _check_exclusive_fields(self) -> AppSpec:
         if (self.deployment_ref is None) == (self.template is None):
             message = "exactly one of deploymentRef and template is required"
             raise ValueError(message)
@@ -444,7 +444,7 @@ def _same(path: str, unsaid: str = "") -> str:
     """CEL expression: a field of spec.data is unchanged. `unsaid` is the default, as a CEL literal."""
     now, then = (f"{spec}.spec.data.{path}" for spec in ("self", "oldSelf"))
     if unsaid:
-        now, then = (f"(has({one}) ? {one} : {unsaid})" for one in (now, then))
+        now, then = (f"(has({actual_path}) ? {actual_path} : {unsaid})" for actual_path in (now, then))
     return f"{now} == {then}"
 
 

@@ -52,8 +52,8 @@ def on_terms(identifier: str, *, skip_approval: bool = False, first: PhaseName |
     """Request annotation of a start with options; empty if no option is set. `anew`: retry a failed run."""
     if not (skip_approval or first or anew):
         return ""
-    told: Object = {"id": identifier, "verb": "start", "skipApproval": skip_approval}
-    return json.dumps(told | ({"from": first} if first else {}))
+    request: Object = {"id": identifier, "verb": "start", "skipApproval": skip_approval}
+    return json.dumps(request | ({"from": first} if first else {}))
 
 
 def rehearse(identifier: str) -> str:
@@ -63,8 +63,8 @@ def rehearse(identifier: str) -> str:
 
 def deploy(identifier: str, commit: str = "", env: Sequence[Object] = ()) -> str:
     """Request annotation of one deploy, of the latest or a given commit, with variables for this release only."""
-    told: Object = {"id": identifier, "verb": "deploy", "commit": commit, "env": list(env)}
-    return json.dumps({name: value for name, value in told.items() if value})
+    request: Object = {"id": identifier, "verb": "deploy", "commit": commit, "env": list(env)}
+    return json.dumps({name: value for name, value in request.items() if value})
 
 
 def queued(text: str, handled: str, request: str) -> str | None:
@@ -75,15 +75,23 @@ def queued(text: str, handled: str, request: str) -> str | None:
         handled: ID of the last processed request, from the status.
         request: The deploy, as built by `deploy`. It is added only once.
     """
-    there, _ = deploy_requests(text)
-    left = waiting([one.id for one in there], handled)
-    held = [one.model_dump(mode="json", by_alias=True, exclude_defaults=True) for one in there if one.id in left]
-    asked = json.loads(request)
-    if asked["id"] in left:
+    requests, _ = deploy_requests(text)
+    waiting_ids = waiting([request_fields.id for request_fields in requests], handled)
+    waiting_requests = [
+        request_fields.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for request_fields in requests
+        if request_fields.id in waiting_ids
+    ]
+    new_request = json.loads(request)
+    if new_request["id"] in waiting_ids:
         return text
-    if len(held) >= _MOST_QUEUED:
+    if len(waiting_requests) >= _MOST_QUEUED:
         return None
-    return json.dumps([*({**one, "verb": "deploy"} for one in held), asked]) if held else request
+    return (
+        json.dumps([*({**request_fields, "verb": "deploy"} for request_fields in waiting_requests), new_request])
+        if waiting_requests
+        else request
+    )
 
 
 def back_to(release: str, identifier: str) -> Object:

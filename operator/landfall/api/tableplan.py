@@ -158,10 +158,10 @@ class TablePlanStatus(Status):
 
 def decided(spec: TablePlanSpec) -> str:
     """Digest of the decisions of a TablePlan, 16 hex digits; empty if there are none."""
-    told = [d.model_dump_json(exclude_none=True, exclude={"comment"}) for d in sorted(spec.decisions, key=lambda d: d.column)]
-    told += [spec.target_table] if spec.target_table else []
-    told += [f"existingRows {spec.existing_rows}"] if spec.existing_rows else []
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16] if told else ""
+    parts = [d.model_dump_json(exclude_none=True, exclude={"comment"}) for d in sorted(spec.decisions, key=lambda d: d.column)]
+    parts += [spec.target_table] if spec.target_table else []
+    parts += [f"existingRows {spec.existing_rows}"] if spec.existing_rows else []
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if parts else ""
 
 
 def table_plan_name(migration: str, source: SourceTable) -> str:

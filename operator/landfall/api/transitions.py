@@ -71,14 +71,14 @@ def rule_for(desired: str) -> str:
     True for every other change, so that an object can be edited, and for a new object, which has no phase: the operator decides there.
     """
     row = UNDOING[desired]
-    known = "has(self.status) && has(self.status.phase)"
+    has_phase = "has(self.status) && has(self.status.phase)"
     listed = ", ".join(f"'{phase}'" for phase in sorted(ACTIONS[row.action]))
-    ended = "has(self.status) && has(self.status.completionTime)"
+    has_ended = "has(self.status) && has(self.status.completionTime)"
     if row.action == Action.ROLLBACK:
-        cut_over = f"({ended}) || self.status.phase in ['{Phase.COMPLETED}', '{Phase.ROLLING_BACK}']"
-        allowed = f"{known} && self.status.phase in [{listed}] && ({cut_over}) && has(self.spec.data)"
+        cut_over = f"({has_ended}) || self.status.phase in ['{Phase.COMPLETED}', '{Phase.ROLLING_BACK}']"
+        allowed = f"{has_phase} && self.status.phase in [{listed}] && ({cut_over}) && has(self.spec.data)"
     else:
-        allowed = f"!({ended}) && (!({known}) || self.status.phase in [{listed}])"
+        allowed = f"!({has_ended}) && (!({has_phase}) || self.status.phase in [{listed}])"
     state = f"has(self.spec.desiredState) && self.spec.desiredState == '{desired}'"
     before = f"has(oldSelf.spec.desiredState) && oldSelf.spec.desiredState == '{desired}'"
-    return f"!({state}) || ({before}) || ({known} && self.status.phase == '{row.reached}') || ({allowed})"
+    return f"!({state}) || ({before}) || ({has_phase} && self.status.phase == '{row.reached}') || ({allowed})"

@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from landfall.api.connection import Connection
-from landfall.api.fields import API_VERSION, said
+from landfall.api.fields import API_VERSION, message_of
 from landfall.api.migration import Migration
 from landfall.api.tableplan import TablePlan
 from landfall.engine.errors import SpecError
@@ -134,7 +134,7 @@ def _checked(
         if first["type"] == "extra_forbidden":
             message = f"{label}: unknown field {field}"
             raise SpecError(message, advice=closest(str(first["loc"][-1]), _fields_at(kind, first["loc"][:-1]))) from error
-        message = f"{label}: {field}: {said(first)}"
+        message = f"{label}: {field}: {message_of(first)}"
         raise SpecError(message) from error
 
 

@@ -9,7 +9,7 @@ from typing import Never
 from pydantic import BaseModel, ValidationError
 
 from landfall.api.connection import Connection
-from landfall.api.fields import said
+from landfall.api.fields import message_of
 from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.controllers.decision import ReconcileDecision
 from landfall.kube.client import Object
@@ -53,7 +53,7 @@ def invalid(model: type[BaseModel], raw: Object) -> ReconcileDecision[Never] | N
         model.model_validate(to_model_input(raw))
     except ValidationError as error:
         first = error.errors()[0]
-        message = f"{'.'.join(map(str, first['loc']))}: {said(first)}. Correct it."
+        message = f"{'.'.join(map(str, first['loc']))}: {message_of(first)}. Correct it."
         return ReconcileDecision(Phase.FAILED, ("False", "SpecInvalid"), message, stalled=True)
     return None
 

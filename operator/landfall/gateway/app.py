@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from landfall.api.fields import said
+from landfall.api.fields import message_of
 from landfall.gateway import errors as problems
 from landfall.gateway import page
 from landfall.gateway.auth import Callers
@@ -100,7 +100,7 @@ def _refusing(app: FastAPI) -> None:
         # After a typing error, the unknown field is reported before the missing one.
         first = min(error.errors(), key=lambda problem_detail: problem_detail["type"] != "extra_forbidden")
         path = ".".join(str(part) for part in first["loc"] if part not in _PARTS | _KINDS)
-        message = WANTED.get(first.get("ctx", {}).get("pattern", ""), said(first))
+        message = WANTED.get(first.get("ctx", {}).get("pattern", ""), message_of(first))
         if first["type"] == "extra_forbidden":
             message = explain_unknown(app.openapi(), request.scope["route"].path, request.method, first["loc"])
         return answered(ProblemError(400, "invalid_request", message, field=path or "body"))

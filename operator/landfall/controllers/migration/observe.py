@@ -173,7 +173,7 @@ class MigrationObserver:
     async def plan_pieces(self, name: str, wanted: str) -> list[str]:
         """The names of the ConfigMaps of a plan: all of them, or none if one is missing."""
         listed = await self.context.kube.listed("ConfigMap", self.namespace, f"{LABEL_RUN}={name}")
-        return [one["metadata"]["name"] for one in plan_storage.of(listed, wanted)]
+        return [one["metadata"]["name"] for one in plan_storage.maps_of_plan(listed, wanted)]
 
     # -- reports ------------------------------------------------------------------------------------------------------
 
