@@ -16,12 +16,12 @@ def refused(status: int, message: str) -> JSONResponse:
 
 async def body(request: Request, most: int) -> bytes:
     """The whole body. Raises HTTPException (413) as soon as it exceeds `most` bytes."""
-    found = bytearray()
+    received = bytearray()
     async for piece in request.stream():
-        found += piece
-        if len(found) > most:
+        received += piece
+        if len(received) > most:
             raise HTTPException(413, f"the body is larger than {most} bytes")
-    return bytes(found)
+    return bytes(received)
 
 
 async def wrong(_: Request, error: Exception) -> Response:
@@ -37,6 +37,6 @@ async def broken_off(_: Request, __: Exception) -> Response:
 
 def application(*routes: Route) -> Starlette:
     """An application of these routes."""
-    made = Starlette(routes=routes, exception_handlers={HTTPException: wrong, ClientDisconnect: broken_off})
-    made.router.redirect_slashes = False
-    return made
+    app = Starlette(routes=routes, exception_handlers={HTTPException: wrong, ClientDisconnect: broken_off})
+    app.router.redirect_slashes = False
+    return app

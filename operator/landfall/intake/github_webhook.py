@@ -47,10 +47,10 @@ class GitHubWebhook:
     async def _handle(self, event: str, delivery: str, body: bytes) -> Response:
         """Handle a verified delivery."""
         if event != "push":
-            told = (
+            message = (
                 "the webhook is configured" if event == "ping" else f"event {event or '(none)'} is ignored: only push is handled"
             )
-            return _response(200 if event == "ping" else 202, told, delivery)
+            return _response(200 if event == "ping" else 202, message, delivery)
         try:
             push = json.loads(body)
             repository, ref, deleted = str(push["repository"]["full_name"]), str(push["ref"]), bool(push.get("deleted"))
@@ -64,8 +64,8 @@ class GitHubWebhook:
 
 def signed(secret: bytes, body: bytes, signature: str) -> bool:
     """Whether a signature matches a body, compared in constant time."""
-    wanted = f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}"
-    return hmac.compare_digest(wanted.encode(), signature.encode())
+    expected = f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}"
+    return hmac.compare_digest(expected.encode(), signature.encode())
 
 
 def _response(status: int, message: str, delivery: str = "") -> Response:

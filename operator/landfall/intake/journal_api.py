@@ -39,40 +39,40 @@ class Reading:
         if wrong:
             return wrong
         try:
-            chosen = _chosen(request.query_params)
+            line_filter = _line_filter(request.query_params)
         except ValueError as error:
             return refused(400, f"invalid filter: {error}")
-        found = await self._keeper.lines(*_whose(request.query_params), chosen)
-        if found is None:
+        lines = await self._keeper.lines(*_owner_of(request.query_params), line_filter)
+        if lines is None:
             return refused(503, "the journal is not available")
-        told = [
-            {"position": position, "at": one.at.isoformat(), "level": one.level, "phase": one.phase, "message": one.message}
-            for position, one in found
+        documents = [
+            {"position": position, "at": line.at.isoformat(), "level": line.level, "phase": line.phase, "message": line.message}
+            for position, line in lines
         ]
-        return JSONResponse({"lines": told})
+        return JSONResponse({"lines": documents})
 
     async def _samples(self, request: Request) -> Response:
         wrong = await self._refused(request)
         if wrong:
             return wrong
-        found = await self._keeper.samples(*_whose(request.query_params), _MOST)
-        if found is None:
+        samples = await self._keeper.samples(*_owner_of(request.query_params), _MOST)
+        if samples is None:
             return refused(503, "the journal is not available")
-        return JSONResponse({"samples": [{**asdict(one), "at": one.at.isoformat()} for one in found]})
+        return JSONResponse({"samples": [{**asdict(sample), "at": sample.at.isoformat()} for sample in samples]})
 
 
-def _whose(asked: Mapping[str, str]) -> tuple[str, str, str]:
-    return asked.get("namespace", ""), asked["kind"], asked.get("name", "")
+def _owner_of(query: Mapping[str, str]) -> tuple[str, str, str]:
+    return query.get("namespace", ""), query["kind"], query.get("name", "")
 
 
-def _chosen(asked: Mapping[str, str]) -> LineFilter:
-    since = datetime.fromisoformat(asked["since"]) if asked.get("since") else None
+def _line_filter(query: Mapping[str, str]) -> LineFilter:
+    since = datetime.fromisoformat(query["since"]) if query.get("since") else None
     return LineFilter(
-        job=asked.get("job", ""),
-        after=int(asked.get("after", "0")),
-        levels=tuple(filter(None, asked.get("levels", "").split(","))),
-        phases=tuple(filter(None, asked.get("phases", "").split(","))),
+        job=query.get("job", ""),
+        after=int(query.get("after", "0")),
+        levels=tuple(filter(None, query.get("levels", "").split(","))),
+        phases=tuple(filter(None, query.get("phases", "").split(","))),
         since=since if since is None or since.tzinfo else since.replace(tzinfo=UTC),
-        limit=min(max(int(asked.get("limit", "1000")), 1), _MOST),
-        newest=asked.get("newest", "") == "true",
+        limit=min(max(int(query.get("limit", "1000")), 1), _MOST),
+        newest=query.get("newest", "") == "true",
     )

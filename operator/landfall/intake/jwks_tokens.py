@@ -50,7 +50,7 @@ class PublishedKeys:
             key = await self._key(str(jwt.get_unverified_header(token).get("kid", "")))
             if key is None:
                 return None
-            told = jwt.decode(
+            claims = jwt.decode(
                 token,
                 key,
                 algorithms=[key.algorithm_name],
@@ -61,20 +61,20 @@ class PublishedKeys:
             )
         except jwt.InvalidTokenError:
             return None
-        return await self._alive(told)
+        return await self._alive(claims)
 
-    async def _alive(self, told: dict[str, Any]) -> Holder | None:
-        claims = told.get("kubernetes.io", {})
+    async def _alive(self, all_claims: dict[str, Any]) -> Holder | None:
+        claims = all_claims.get("kubernetes.io", {})
         pod = claims.get("pod", {})
         if not pod:
             return None
         try:
-            there = await self._kube.get("Pod", claims["namespace"], pod["name"])
+            pod_object = await self._kube.get("Pod", claims["namespace"], pod["name"])
         except ForbiddenError:  # a namespace that the operator does not manage
             return None
-        if there is None or there["metadata"]["uid"] != pod["uid"]:
+        if pod_object is None or pod_object["metadata"]["uid"] != pod["uid"]:
             return None
-        return Holder(str(told["sub"]), {POD: [pod["name"]], POD_UID: [pod["uid"]]})
+        return Holder(str(all_claims["sub"]), {POD: [pod["name"]], POD_UID: [pod["uid"]]})
 
     async def _key(self, identifier: str) -> jwt.PyJWK | None:
         since = self._ticks() - self._asked
@@ -85,8 +85,8 @@ class PublishedKeys:
     async def _read(self) -> None:
         issuer, published = (await self._kube.published(_DISCOVERY))["issuer"], await self._kube.published(_KEYS)
         try:
-            found = jwt.PyJWKSet.from_dict(published)
+            key_set = jwt.PyJWKSet.from_dict(published)
         except jwt.PyJWKSetError as error:
             raise KubeError(0, f"the keys of service account tokens cannot be read: {error}") from error
-        self._issuer, self._keys = str(issuer), {str(key.key_id): key for key in found.keys}
+        self._issuer, self._keys = str(issuer), {str(key.key_id): key for key in key_set.keys}
         self._asked = self._ticks()

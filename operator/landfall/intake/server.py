@@ -67,8 +67,8 @@ class Intake:
 
     def application(self) -> Starlette:
         """The routes of workers, of GitHub, and of the gateway."""
-        ours = Route("/v1/reports", self._report, methods=["POST"])
-        return application(ours, *self._webhook.routes(), *self._reading.routes(), *self._uploads.routes())
+        reports = Route("/v1/reports", self._report, methods=["POST"])
+        return application(reports, *self._webhook.routes(), *self._reading.routes(), *self._uploads.routes())
 
     async def _report(self, request: Request) -> Response:
         try:
@@ -87,8 +87,8 @@ class Intake:
         if self._reports.take(source.namespace, worker.job, kept_report):
             metrics.REPORTS.inc()
             self._changed(worker.owner_kind, source.namespace, worker.owner)
-        kept = await self._keeper.append(source, _lines(report), _samples(report))
-        last = report.lines[-1].number if kept and report.lines else -1
+        is_stored = await self._keeper.append(source, _lines(report), _samples(report))
+        last = report.lines[-1].number if is_stored and report.lines else -1
         dials = await self._dials(source) if not report.final and worker.verb in {"run", "help"} else None
         answer = Taken(taken=report.sequence, lines=last, dials=dials)
         return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
@@ -96,20 +96,20 @@ class Intake:
     async def _dials(self, source: LogSource) -> Dials | None:
         """The current live settings of the spec. If they cannot be read, the worker keeps its last ones."""
         try:
-            found = await self._kube.get(source.kind, source.namespace, source.name)
+            raw = await self._kube.get(source.kind, source.namespace, source.name)
         except KubeError:
             return None
-        return self._dialled(found) if found else None
+        return self._dialled(raw) if raw else None
 
 
 def _lines(report: Report) -> list[StoredLine]:
     """The lines for the journal, redacted once more, because more people can read the journal than a pod's log."""
-    return [StoredLine(one.number, one.at, one.level, one.phase, redacted(one.message)) for one in report.lines]
+    return [StoredLine(line.number, line.at, line.level, line.phase, redacted(line.message)) for line in report.lines]
 
 
 def _samples(report: Report) -> list[Sample]:
-    told = report.progress
-    if told is None or report.at is None:
+    progress = report.progress
+    if progress is None or report.at is None:
         return []
-    numbers = {f.name: getattr(told, f.name) for f in fields(Sample) if f.name not in {"number", "at"}}
+    numbers = {f.name: getattr(progress, f.name) for f in fields(Sample) if f.name not in {"number", "at"}}
     return [Sample(report.sequence, report.at, **numbers)]

@@ -74,9 +74,9 @@ class Gateway:
 
     async def refused(self, request: Request) -> Response | None:
         """The error response for any other caller."""
-        told, moment = request.headers.get("Authorization", ""), self._ticks()
+        authorization, moment = request.headers.get("Authorization", ""), self._ticks()
         token, until = self._believed
-        if moment < until and hmac.compare_digest(told.encode(), token.encode()):
+        if moment < until and hmac.compare_digest(authorization.encode(), token.encode()):
             return None
         try:
             sender = await holder(self._judge, request)
@@ -84,7 +84,7 @@ class Gateway:
             return refused(503, "the token cannot be verified now")
         if sender is None or not self._user or sender.user != self._user:
             return refused(401, "this token does not belong to the gateway")
-        self._believed = (told, moment + _BELIEVED_SECONDS)
+        self._believed = (authorization, moment + _BELIEVED_SECONDS)
         return None
 
 

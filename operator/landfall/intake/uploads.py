@@ -45,12 +45,12 @@ class Uploads:
         wrong = await self._gateway.refused(request) or self._wrong(namespace, digest, size)
         if wrong:
             return wrong
-        sent = _Hashed(request)
+        hashed_body = _Hashed(request)
         try:
-            await self._put(namespace, digest, sent, size or 0)
+            await self._put(namespace, digest, hashed_body, size or 0)
         except BuildError as error:
-            if sent.over and sent.digest != digest:
-                return refused(409, f"the digest of the archive is {sent.digest}, expected {digest}")
+            if hashed_body.over and hashed_body.digest != digest:
+                return refused(409, f"the digest of the archive is {hashed_body.digest}, expected {digest}")
             return refused(503, advised(error.message, error.advice))
         except KubeError:
             return refused(503, "the registry's credentials cannot be read now")
@@ -65,20 +65,20 @@ class Uploads:
             return refused(411, "the header Content-Length is missing")
         return refused(413, f"the archive is larger than {LARGEST} bytes") if size > LARGEST else None
 
-    async def _put(self, namespace: str, digest: str, sent: _Hashed, size: int) -> None:
-        where = Reference.parse(f"{self._builds.registry}/{namespace}/uploads")
-        identity = await self._identity(namespace, where.host)
+    async def _put(self, namespace: str, digest: str, hashed_body: _Hashed, size: int) -> None:
+        reference = Reference.parse(f"{self._builds.registry}/{namespace}/uploads")
+        identity = await self._identity(namespace, reference.host)
         async with outgoing.client() as client:
-            registry = Registry(client, where.host, insecure=self._builds.insecure, identity=identity)
-            if not await registry.put_blob(where.repository, digest, sent.pieces(), size):
-                async for _ in sent.pieces():  # the registry has it already; read the body to its end
+            registry = Registry(client, reference.host, insecure=self._builds.insecure, identity=identity)
+            if not await registry.put_blob(reference.repository, digest, hashed_body.pieces(), size):
+                async for _ in hashed_body.pieces():  # the registry has it already; read the body to its end
                     pass
 
     async def _identity(self, namespace: str, host: str) -> tuple[str, str] | None:
         if not self._builds.secret:
             return None
-        held = await self._kube.get("Secret", namespace, self._builds.secret)
-        text = (held or {}).get("data", {}).get(".dockerconfigjson", "")
+        secret = await self._kube.get("Secret", namespace, self._builds.secret)
+        text = (secret or {}).get("data", {}).get(".dockerconfigjson", "")
         return credentials(json.loads(base64.b64decode(text)), host) if text else None
 
 

@@ -66,16 +66,16 @@ class Workers:
     async def identify(self, request: Request) -> WorkerIdentity | None:
         """The worker; None for any other client. Raises KubeError."""
         key = hashlib.sha256(request.headers.get("Authorization", "").encode()).digest()
-        until, kept = self._kept.get(key, (0.0, None))
-        if kept and self._ticks() < until:
-            return kept
+        until, cached = self._kept.get(key, (0.0, None))
+        if cached and self._ticks() < until:
+            return cached
         sender = await holder(self._judge, request)
-        found = await self._worker(sender) if sender else None
+        worker = await self._worker(sender) if sender else None
         moment = self._ticks()
-        self._kept = {one: row for one, row in self._kept.items() if row[0] > moment and one != key}
-        if found:
-            self._kept[key] = (moment + _KEPT_SECONDS, found)
-        return found
+        self._kept = {other_key: row for other_key, row in self._kept.items() if row[0] > moment and other_key != key}
+        if worker:
+            self._kept[key] = (moment + _KEPT_SECONDS, worker)
+        return worker
 
     async def _worker(self, sender: Holder) -> WorkerIdentity | None:
         if not sender.bound.get(POD):
