@@ -55,28 +55,28 @@ def range_of(text: str) -> ChunkRange:
     if not text:
         return Whole()
     for form in _KEYS:
-        if found := form.fullmatch(text):
-            return KeyRange(found["key"], *_edges(found))
+        if match := form.fullmatch(text):
+            return KeyRange(match["key"], *_edges(match))
     for form in _BLOCKS:
-        if found := form.fullmatch(text):
-            return BlockRange(*_edges(found))
+        if match := form.fullmatch(text):
+            return BlockRange(*_edges(match))
     return KeysetRange(text)
 
 
-def _edges(found: re.Match[str]) -> tuple[int | None, int | None]:
-    told = found.groupdict()
-    low, high = told.get("low"), told.get("high")
+def _edges(match: re.Match[str]) -> tuple[int | None, int | None]:
+    groups = match.groupdict()
+    low, high = groups.get("low"), groups.get("high")
     return (None if low is None else int(low), None if high is None else int(high))
 
 
-def text_of(given: ChunkRange) -> str:
+def text_of(chunk_range: ChunkRange) -> str:
     """The text of a range for the ledger.
 
     Returns:
         Nothing for all rows; `key>=5 AND key<9`, `ctid >= '(5,0)'::tid AND ctid < '(9,0)'::tid` or one side of these; or the
         predicate of a keyset.
     """
-    match given:
+    match chunk_range:
         case Whole():
             return ""
         case KeyRange(key, low, high):
@@ -89,28 +89,28 @@ def text_of(given: ChunkRange) -> str:
             return predicate
 
 
-def bounds(given: ChunkRange) -> tuple[int | None, int | None]:
+def bounds(chunk_range: ChunkRange) -> tuple[int | None, int | None]:
     """The least integer of a range of an integer key and the first one beyond it; None where it is open.
 
     Raises ValueError for a range of another kind: taken for an open one it would mean all rows.
     """
-    match given:
+    match chunk_range:
         case KeyRange(_, low, high):
             return low, high
         case Whole():
             return None, None
         case BlockRange() | KeysetRange():
-            message = f"not a range of an integer key: {text_of(given)}"
+            message = f"not a range of an integer key: {text_of(chunk_range)}"
             raise ValueError(message)
 
 
-def pieces(given: ChunkRange, count: int) -> tuple[ChunkRange, ...]:
+def pieces(chunk_range: ChunkRange, count: int) -> tuple[ChunkRange, ...]:
     """A range of an integer key or of blocks in `count` parts of one width; only itself if it is open or of another kind."""
-    if not isinstance(given, KeyRange | BlockRange) or given.low is None or given.high is None:
-        return (given,)
-    step = max(1, -(-(given.high - given.low) // count))
-    edges = [given.low, *range(given.low + step, given.high, step), given.high]
-    return tuple(replace(given, low=low, high=high) for low, high in itertools.pairwise(edges))
+    if not isinstance(chunk_range, KeyRange | BlockRange) or chunk_range.low is None or chunk_range.high is None:
+        return (chunk_range,)
+    step = max(1, -(-(chunk_range.high - chunk_range.low) // count))
+    edges = [chunk_range.low, *range(chunk_range.low + step, chunk_range.high, step), chunk_range.high]
+    return tuple(replace(chunk_range, low=low, high=high) for low, high in itertools.pairwise(edges))
 
 
 def between(key: str, cuts: list[int]) -> list[ChunkRange]:

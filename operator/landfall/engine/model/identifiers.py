@@ -40,10 +40,10 @@ def searched_safely(path: str, schemas: Iterable[str] = ()) -> str:
 
     `schemas`: names that come before those of the path.
     """
-    named = [quoted(schema) for schema in schemas] + [
+    items = [quoted(schema) for schema in schemas] + [
         item for item in PATH_ITEM.findall(path) if item.strip('"') not in {"pg_catalog", "pg_temp"}
     ]
-    return ", ".join([*(item for item in named if item != '""'), "pg_temp"])
+    return ", ".join([*(item for item in items if item != '""'), "pg_temp"])
 
 
 def literal(text: str) -> str:
@@ -75,18 +75,18 @@ def folded(name: str, limit: int, *, lower: bool) -> str:
 class NameSpace:
     """Assigns names that are free, deterministically: the first request keeps the plain name. `limit`: the longest name, in octets."""
 
-    def __init__(self, limit: int, taken: Iterable[str] = ()) -> None:
+    def __init__(self, limit: int, used: Iterable[str] = ()) -> None:
         self._limit = limit
-        self._taken = set(taken)
+        self._used = set(used)
 
-    def claim(self, wanted: str, seed: str = "") -> str:
-        """`wanted`, or a variant of it with a digest of `seed` where it is taken already."""
-        name = shortened(wanted, self._limit)
+    def claim(self, preferred: str, seed: str = "") -> str:
+        """`preferred`, or a variant of it with a digest of `seed` where it is taken already."""
+        name = shortened(preferred, self._limit)
         attempt = 0
-        while name in self._taken:
-            digest = hashlib.sha256(f"{wanted}\0{seed}\0{attempt}".encode()).hexdigest()[:8]
-            name = shortened(wanted[: self._limit - 9], self._limit) + f"_{digest}"
+        while name in self._used:
+            digest = hashlib.sha256(f"{preferred}\0{seed}\0{attempt}".encode()).hexdigest()[:8]
+            name = shortened(preferred[: self._limit - 9], self._limit) + f"_{digest}"
             name = shortened(name, self._limit)
             attempt += 1
-        self._taken.add(name)
+        self._used.add(name)
         return name

@@ -215,8 +215,8 @@ class Options:
 
     def rows_of_existing(self, schema: str, table: str) -> str:
         """What becomes of the rows of the existing table that a source table fills: Fail, SetAside or Keep."""
-        mine = next((d.existing_rows for d in self.tables if d.existing_rows and d.is_of(schema, table)), "")
-        return mine or self.policies.existing_rows or "Fail"
+        decision = next((d.existing_rows for d in self.tables if d.existing_rows and d.is_of(schema, table)), "")
+        return decision or self.policies.existing_rows or "Fail"
 
     def decided(self, schema: str, table: str, column: str) -> ColumnDecision | None:
         """A person's decision on a column of the source."""

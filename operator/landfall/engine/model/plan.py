@@ -317,14 +317,14 @@ class Plan:
         """How a table of the target is called in messages: with its schema only if there are several."""
         return f"{table.schema}.{table.target}" if len(self.schemas) > 1 else table.target
 
-    def place(self, base: str, within: str = "") -> str:
+    def place(self, base: str, target_schema: str = "") -> str:
         """The schema of ours in which objects of a target schema are, for example while they are staged.
 
         Args:
             base: The name of the first one.
-            within: As `Statement.schema`.
+            target_schema: As `Statement.schema`.
         """
-        number = self.schemas.index(within) if within in self.schemas else 0
+        number = self.schemas.index(target_schema) if target_schema in self.schemas else 0
         return f"{base}_{number}" if number else base
 
     def places(self, base: str) -> tuple[tuple[str, str], ...]:

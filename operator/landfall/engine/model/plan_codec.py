@@ -21,9 +21,9 @@ def packed(plan: Plan) -> bytes:
 def unpacked(data: bytes) -> Plan:
     """The plan from the ledger. Raises LedgerTooNewError for a format that this version does not know."""
     text = gzip.decompress(data)
-    written = _FORMAT.validate_json(text).get("format", 1)  # first, because a newer plan may hold what no longer validates
-    if isinstance(written, int) and written > PLAN_FORMAT:
-        message = f"the plan in the ledger has format {written}; this version knows {PLAN_FORMAT}"
+    plan_format = _FORMAT.validate_json(text).get("format", 1)  # first, because a newer plan may hold what no longer validates
+    if isinstance(plan_format, int) and plan_format > PLAN_FORMAT:
+        message = f"the plan in the ledger has format {plan_format}; this version knows {PLAN_FORMAT}"
         raise LedgerTooNewError(message, advice="Use the newer version of Landfall that began this run.")
     return _ADAPTER.validate_json(text)
 
