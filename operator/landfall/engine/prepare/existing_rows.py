@@ -48,15 +48,17 @@ def compare_existing_rows(plan: Plan, counterparts: Counterparts, options: Optio
     tables = [t for t in plan.tables if t.target in stopped and _is_whole(t, counterparts)] if plan.moves_rows else []
     if not stopped:
         return plan
-    found = _compared_tables(plan, tables, sides)
+    rows_of = _compared_tables(plan, tables, sides)
     to_keep = {t.target for t in plan.tables if t.target in stopped and _is_to_keep(t, options)}
-    equal = {name for name, rows in found.items() if rows.equal}
-    trusted = {name for name, rows in found.items() if rows.open == _LARGE and name in to_keep}
-    risks = [_with_reason(r, found) for r in plan.risks if r.kind != OCCUPIED or r.affected not in equal | trusted]
-    made = [_same(name, found[name]) for name in sorted(equal)] + [_unknown(name, found[name]) for name in sorted(trusted)]
-    made += [_different(name, found.get(name)) for name in sorted(to_keep - equal - trusted)]
-    told = replace(plan, risks=tuple(risks), kept=tuple(sorted(equal | trusted)))
-    return told.with_risks(tuple(made))
+    equal = {name for name, rows in rows_of.items() if rows.equal}
+    trusted = {name for name, rows in rows_of.items() if rows.open == _LARGE and name in to_keep}
+    risks = [_with_reason(r, rows_of) for r in plan.risks if r.kind != OCCUPIED or r.affected not in equal | trusted]
+    new_risks = [_same(name, rows_of[name]) for name in sorted(equal)] + [
+        _unknown(name, rows_of[name]) for name in sorted(trusted)
+    ]
+    new_risks += [_different(name, rows_of.get(name)) for name in sorted(to_keep - equal - trusted)]
+    changed = replace(plan, risks=tuple(risks), kept=tuple(sorted(equal | trusted)))
+    return changed.with_risks(tuple(new_risks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +74,27 @@ class _Rows:
 
 def _is_whole(table: TablePlan, counterparts: Counterparts) -> bool:
     """Whether every stored column of the existing table is filled, so that equal values are equal rows."""
-    mine = counterparts.get((table.schema, table.name))
+    counterpart = counterparts.get((table.schema, table.name))
     filled = {c.target for c in table.columns if c.compared and not c.final}
     return (
-        mine is not None
-        and all(c.name in filled or c.generated is not None for c in mine.table.columns)
+        counterpart is not None
+        and all(c.name in filled or c.generated is not None for c in counterpart.table.columns)
         and all(c.decision is not Decision.EXCLUDED for c in table.columns)
     )
 
 
 def _compared_tables(plan: Plan, tables: Sequence[TablePlan], sides: BothSides) -> dict[str, _Rows]:
     """What is known of each table; a table behind the limit is not read at all."""
-    found, rows, size = {}, 0, 0
+    rows_of, rows, size = {}, 0, 0
     reader = sides.source.reader()
     try:
         for table in sorted(tables, key=lambda t: (t.rows, t.bytes)):
             rows, size = rows + table.rows, size + table.bytes
             large = rows > _MOST_ROWS or size > _MOST_BYTES
-            found[table.target] = _Rows(table.rows, open=_LARGE) if large else _compared(reader, plan, table, sides)
+            rows_of[table.target] = _Rows(table.rows, open=_LARGE) if large else _compared(reader, plan, table, sides)
     finally:
         reader.close()
-    return found
+    return rows_of
 
 
 def _compared(reader: Reader, plan: Plan, table: TablePlan, sides: BothSides) -> _Rows:
@@ -102,22 +104,22 @@ def _compared(reader: Reader, plan: Plan, table: TablePlan, sides: BothSides) ->
     """
     shape = shape_of(plan, table, sides.target)
     queries, session = sides.target.queries(shape, plan.target_schema), sides.database.session
-    there = int(session.value(queries.count_up_to(table.rows + 1)))
-    if there != table.rows:
-        return _Rows(table.rows, there, at_least=there > table.rows)
+    target_rows = int(session.value(queries.count_up_to(table.rows + 1)))
+    if target_rows != table.rows:
+        return _Rows(table.rows, target_rows, at_least=target_rows > table.rows)
     try:
         count, total = reader.sums(engine_of(plan.engine).queries(shape).sums(""))
-        theirs = session.rows(queries.range_sums(None, None))[0]
+        target_sums = session.rows(queries.range_sums(None, None))[0]
     except EngineError as error:
         if not of_statement(error):
             raise
-        return _Rows(table.rows, there, open=f"its rows cannot be compared while planning: {refused(error)}")
-    return _Rows(int(count), int(theirs[0]), (int(count), int(total)) == (int(theirs[0]), int(theirs[1])))
+        return _Rows(table.rows, target_rows, open=f"its rows cannot be compared while planning: {refused(error)}")
+    return _Rows(int(count), int(target_sums[0]), (int(count), int(total)) == (int(target_sums[0]), int(target_sums[1])))
 
 
-def _with_reason(risk: Risk, found: dict[str, _Rows]) -> Risk:
+def _with_reason(risk: Risk, rows_of: dict[str, _Rows]) -> Risk:
     """The blocker of an existing table with rows, and why it is not known whether they are those of the source."""
-    rows = found.get(risk.affected) if risk.kind == OCCUPIED else None
+    rows = rows_of.get(risk.affected) if risk.kind == OCCUPIED else None
     if rows is None or not rows.open:
         return risk
     keep = " If both sides hold the same rows, existingRows: Keep has the cutover compare them." if rows.open == _LARGE else ""
@@ -148,7 +150,9 @@ def _different(name: str, rows: _Rows | None) -> Risk:
     elif rows.open:
         reason = rows.open
     else:
-        there = f"more than {rows.source}" if rows.at_least else str(rows.target)
-        reason = f"the two sides do not hold the same rows: {counted(rows.source, 'row')} in the source, {there} in the target"
+        target_text = f"more than {rows.source}" if rows.at_least else str(rows.target)
+        reason = (
+            f"the two sides do not hold the same rows: {counted(rows.source, 'row')} in the source, {target_text} in the target"
+        )
     text = f"existingRows is Keep, but {reason}"
     return Risk(Severity.BLOCKER, "RowsDiffer", name, text, "Set existingRows: SetAside for it, or exclude the source table.")

@@ -47,24 +47,24 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
     engine = target_of(target)
     database = engine.connect(target, options.ledger_schema)
     try:
-        plain = read_catalog(source, options)
-        catalog, overrides = probe_overrides(source, plain, options)
+        read = read_catalog(source, options)
+        catalog, overrides = probe_overrides(source, read, options)
         if not selected(catalog, options):
             message = f"source: no table to migrate in schema {', '.join(catalog.schemas)}"
             raise SpecError(message, advice="Correct spec.data.source.schemas or excludeTables.")
-        known, more = PlanningContext(plain), {}
-        wanted = wanted_names(catalog, options, engine)
+        context, more = PlanningContext(read), {}
+        names = wanted_names(catalog, options, engine)
         if options.on_existing is OnExisting.FILL:
-            known = _matched(source, catalog, database.catalog, options, plain)
-            catalog = as_read(catalog, known.counterparts)
-            more = match_tables.probes_by_table(catalog, known.counterparts)
-            wanted = frozenset((c.table.schema, c.table.name) for c in known.counterparts.values())
-        facts = database.catalog.facts(options, wanted, catalog.schemas if catalog.apart else ())
+            context = _matched(source, catalog, database.catalog, options, read)
+            catalog = as_read(catalog, context.counterparts)
+            more = match_tables.probes_by_table(catalog, context.counterparts)
+            names = frozenset((c.table.schema, c.table.name) for c in context.counterparts.values())
+        facts = database.catalog.facts(options, names, catalog.schemas if catalog.apart else ())
         counted = replace(profiling.profile(source_of(source), catalog, options, report, more), overrides=overrides)
-        plan = draft_plan(catalog, counted, options, facts, (source, target), known)
+        plan = draft_plan(catalog, counted, options, facts, (source, target), context)
         plan = with_row_sizes(plan, source_of(source), engine)
         sides = BothSides(source_of(source), database, engine)
-        plan = compare_existing_rows(plan, known.counterparts, options, sides)
+        plan = compare_existing_rows(plan, context.counterparts, options, sides)
         blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension", "Shadowed", "SameName"}
         if blocked:
             return revoke_changed_approvals(plan, options)
@@ -74,6 +74,6 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
         database.close()
 
 
-def _matched(source: Endpoint, catalog: Catalog, target: TargetCatalog, options: Options, plain: Catalog) -> PlanningContext:
+def _matched(source: Endpoint, catalog: Catalog, target: TargetCatalog, options: Options, read: Catalog) -> PlanningContext:
     existing = target.existing(options.target_schema)
-    return PlanningContext(plain, existing, match_tables.counterparts(source, catalog, target, existing, options))
+    return PlanningContext(read, existing, match_tables.counterparts(source, catalog, target, existing, options))

@@ -27,33 +27,35 @@ def counterparts(source: Endpoint, catalog: Catalog, target: TargetCatalog, exis
     """Read the catalog of the target schema, like the catalog of a source."""
     tables = selected(catalog, options)
     parents = {t.name for t in existing.tables if t.kind == "partitioned"}
-    there = [t for t in existing.tables if t.partition_of not in parents]
+    unpartitioned = [t for t in existing.tables if t.partition_of not in parents]
     samples = _samples(source, catalog, tables)
     sources = [_entity(table, options, samples) for table in tables]
     readable = target.readable(options.target_schema)
-    targets = [replace(_entity(t, None, {}, target.listed_values(t, existing, readable)), id=t.name) for t in there]
-    by_name = {t.name: t for t in there}
-    found = {}
+    targets = [replace(_entity(t, None, {}, target.listed_values(t, existing, readable)), id=t.name) for t in unpartitioned]
+    by_name = {t.name: t for t in unpartitioned}
+    pairs_found = {}
     for pair in matched(sources, targets, _named_matches(tables, options)):
         schema, _, name = pair.source.partition("\0")
-        mine = by_name[pair.target]
-        occupied = mine.name in readable and target.has_rows(mine)
+        existing_table = by_name[pair.target]
+        occupied = existing_table.name in readable and target.has_rows(existing_table)
         fields = {f.source: f for f in pair.fields}
-        found[schema, name] = Counterpart(mine, fields, occupied, pair.confidence, pair.reasons)
-    return found
+        pairs_found[schema, name] = Counterpart(existing_table, fields, occupied, pair.confidence, pair.reasons)
+    return pairs_found
 
 
-def probes_by_table(catalog: Catalog, found: Counterparts) -> dict[tuple[str, str], list[tuple[str, Probe]]]:
+def probes_by_table(catalog: Catalog, actual_counterparts: Counterparts) -> dict[tuple[str, str], list[tuple[str, Probe]]]:
     """Return the probes that profiling counts for columns that are copied into existing columns, by table, as (column, probe)."""
     more = {}
     for table in catalog.tables:
-        mine = found.get((table.schema, table.name))
-        if mine:
+        counterpart = actual_counterparts.get((table.schema, table.name))
+        if counterpart:
             more[table.schema, table.name] = [
                 (column.name, probe)
                 for column in table.columns
-                if column.name in mine.pairs
-                for probe in probes(column, mine.table.column(mine.pairs[column.name].target), engine_of(catalog.engine))
+                if column.name in counterpart.pairs
+                for probe in probes(
+                    column, counterpart.table.column(counterpart.pairs[column.name].target), engine_of(catalog.engine)
+                )
             ]
     return more
 
@@ -85,7 +87,7 @@ def _entity(
     primary_column = primary.parts[0].column if primary and len(primary.parts) == 1 else ""
     unique = {i.parts[0].column for i in table.indexes if i.unique and len(i.parts) == 1}
     keys = {k.columns[0]: k for k in table.foreign_keys if len(k.columns) == 1}
-    mine = samples.get((table.schema, table.name), {})
+    values = samples.get((table.schema, table.name), {})
     fields = []
     for column in table.columns:
         if options and (decided := options.decided(table.schema, table.name, column.name)) and decided.decision == "Exclude":
@@ -105,7 +107,7 @@ def _entity(
                 unique=column.name in unique,
                 references=referenced,
                 allowed=(allowed or {}).get(column.name, frozenset()),
-                samples=Sampled.from_values(mine.get(column.name, ())),
+                samples=Sampled.from_values(values.get(column.name, ())),
             )
         )
     return Entity(_id(table), table.name, tuple(fields))

@@ -19,28 +19,28 @@ _COUNT_SECONDS = 3600  # every row is read
 
 def probe_overrides(source: Endpoint, catalog: Catalog, options: Options) -> tuple[Catalog, dict[Place, Override]]:
     """Return the catalog with every override that the source accepts, and the result of each probe."""
-    wanted = [d for d in options.decisions if d.decision == "Override"]
-    if not wanted:
+    overrides = [d for d in options.decisions if d.decision == "Override"]
+    if not overrides:
         return catalog, {}
     reader = source_of(source).reader()
-    found: dict[Place, Override] = {}
+    results: dict[Place, Override] = {}
     tables = []
     try:
         for table in catalog.tables:
             columns = []
             for column in table.columns:
-                decided = next((d for d in wanted if d.is_of(table.schema, table.name, column.name)), None)
+                decided = next((d for d in overrides if d.is_of(table.schema, table.name, column.name)), None)
                 if decided is None:
                     columns.append(column)
                     continue
                 expression, problem = _judged(source, table, column, decided.expression)
                 result = Override(refused=problem) if problem else _tried(reader, source, table, column, expression)
-                found[(table.schema, table.name, column.name)] = result
+                results[(table.schema, table.name, column.name)] = result
                 columns.append(column if result.refused else overridden(column, expression, result))
             tables.append(replace(table, columns=tuple(columns)))
     finally:
         reader.close()
-    return replace(catalog, tables=tuple(tables)), found
+    return replace(catalog, tables=tuple(tables)), results
 
 
 def _judged(source: Endpoint, table: Table, column: Column, expression: str) -> tuple[str, str]:
@@ -51,15 +51,15 @@ def _judged(source: Endpoint, table: Table, column: Column, expression: str) -> 
 
 def _tried(reader: Reader, source: Endpoint, table: Table, column: Column, expression: str) -> Override:
     engine, value = engine_of(source.engine), f"({expression})"
-    where = engine.dialect.table_name(table)
+    table_name = engine.dialect.table_name(table)
     try:
-        kind = engine.type_of(source, value, where)
+        kind = engine.type_of(source, value, table_name)
         with reader.trial(TRIAL_SECONDS):
             results = reader.rows(
-                f"SELECT {engine.dialect.text(value, kind)} FROM {where} WHERE {value} IS NOT NULL LIMIT {_SAMPLE}"
+                f"SELECT {engine.dialect.text(value, kind)} FROM {table_name} WHERE {value} IS NOT NULL LIMIT {_SAMPLE}"
             )
         with reader.trial(_COUNT_SECONDS):
-            count = f"SELECT COUNT(*) FROM {where} WHERE {value} IS NULL"
+            count = f"SELECT COUNT(*) FROM {table_name} WHERE {value} IS NULL"
             nulls = 0 if column.nullable else int(reader.rows(count)[0][0] or 0)
     except EngineError as error:
         return Override(refused=refused(error))

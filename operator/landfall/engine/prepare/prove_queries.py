@@ -33,14 +33,14 @@ def prove_queries(plan: Plan, source: Source, target: TargetEngine) -> Plan:
     engine = engine_of(plan.engine)
     reader = source.reader()
     try:
-        found = [
+        refusals = [
             _rejected(reader, engine, plan, table, target)
             for table in plan.tables
             if table.moved and not blocked(plan, table.label)
         ]
     finally:
         reader.close()
-    risks = tuple(risk for risk in found if risk)
+    risks = tuple(risk for risk in refusals if risk)
     return plan.with_risks(risks) if risks else plan
 
 

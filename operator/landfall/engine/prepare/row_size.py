@@ -90,14 +90,14 @@ def _octets(dialect: Dialect, column: ColumnPlan, octets: int | None, most: int)
     return f"CASE WHEN {value} IS NULL THEN 0 WHEN {length}<{most} THEN {length}+1 ELSE {most} END"
 
 
-def _too_wide(table: TablePlan, held: _Held, types: TargetTypes) -> Risk:
+def _too_wide(table: TablePlan, content: _Held, types: TargetTypes) -> Risk:
     limit = types.row_octets(len(table.compared))
-    if held.rows:
+    if content.rows:
         text = (
-            f"{counted(held.rows, 'row', 'have')} more than {limit} octets in numbers and short values (up to {held.largest}),"
+            f"{counted(content.rows, 'row', 'have')} more than {limit} octets in numbers and short values (up to {content.largest}),"
             " and the target stores no larger row"
         )
         return Risk(Severity.BLOCKER, "RowTooLarge", table.label, text, _WAY_OUT)
-    text = f"a row with a value in every column needs up to {_most(table, types)} octets, and the target stores {limit}; the largest row has {held.largest} now"
+    text = f"a row with a value in every column needs up to {_most(table, types)} octets, and the target stores {limit}; the largest row has {content.largest} now"
     advice = "Check that the application does not fill all columns of one row, or divide the table into two with the same key."
     return Risk(Severity.MEDIUM, "RowTooLarge", table.label, text, advice)
