@@ -155,5 +155,5 @@ ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 
 def rules(*pairs: tuple[str, str]) -> ConfigDict:
     """CEL rules of a model as (expression, message). They check the same as the model's validators, in the API server."""
-    actual_rules: list[Any] = [{"rule": rule, "message": message} for rule, message in pairs]
-    return ConfigDict(json_schema_extra={"x-kubernetes-validations": actual_rules})
+    validations: list[Any] = [{"rule": rule, "message": message} for rule, message in pairs]
+    return ConfigDict(json_schema_extra={"x-kubernetes-validations": validations})

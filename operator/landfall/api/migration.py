@@ -444,7 +444,7 @@ def _same(path: str, unsaid: str = "") -> str:
     """CEL expression: a field of spec.data is unchanged. `unsaid` is the default, as a CEL literal."""
     now, then = (f"{spec}.spec.data.{path}" for spec in ("self", "oldSelf"))
     if unsaid:
-        now, then = (f"(has({actual_path}) ? {actual_path} : {unsaid})" for actual_path in (now, then))
+        now, then = (f"(has({field}) ? {field} : {unsaid})" for field in (now, then))
     return f"{now} == {then}"
 
 

@@ -43,11 +43,11 @@ def counterparts(source: Endpoint, catalog: Catalog, target: TargetCatalog, exis
     return pairs_found
 
 
-def probes_by_table(catalog: Catalog, actual_counterparts: Counterparts) -> dict[tuple[str, str], list[tuple[str, Probe]]]:
+def probes_by_table(catalog: Catalog, matches: Counterparts) -> dict[tuple[str, str], list[tuple[str, Probe]]]:
     """Return the probes that profiling counts for columns that are copied into existing columns, by table, as (column, probe)."""
     more = {}
     for table in catalog.tables:
-        counterpart = actual_counterparts.get((table.schema, table.name))
+        counterpart = matches.get((table.schema, table.name))
         if counterpart:
             more[table.schema, table.name] = [
                 (column.name, probe)
