@@ -24,14 +24,20 @@ TRIAL_SECONDS = 30
 LOCK_TRIES = 3
 LOCK_SECONDS = 3
 _PIECE = 1024 * 1024
-_Made = TypeVar("_Made")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class CopyJob:
-    """One range to copy. `large` reads the rows that the server cannot render, column by column.
+    """One range to copy.
 
-    `kinds` says for each of its columns how to render it here: plain, text or bytes. With a `span`, `query` is a page.
+    Attributes:
+        query: The query whose rows the server renders in the target's COPY format. With a `span`, it is a page.
+        copy_in: The target's COPY statement.
+        form: The format of the rows; see `Dialect.copy_format`.
+        large: The query of the rows that the server cannot render, one field a column; empty if there are none.
+        kinds: How each column of `large` is rendered by this process: `plain`, `text` or `bytes`.
+        span: The keys of the page; None for a query that is read as a whole.
     """
 
     query: str
@@ -46,39 +52,99 @@ class RowSink(Protocol):
     """A session with the target that takes rows."""
 
     def copy_in(self, sql: str) -> None:
-        """Begin to take rows, by a statement of `TargetQueries.copy_in`."""
+        """Begin to take rows.
+
+        Args:
+            sql: A statement of `TargetQueries.copy_in`.
+
+        Raises:
+            EngineError: The target rejects the statement.
+        """
 
     def copy_data(self, block: bytes) -> None:
-        """Send some octets. Raises the target's error as soon as it refuses a row."""
+        """Send a part of the rows.
+
+        Args:
+            block: Octets in the format of the COPY statement; it may end within a row.
+
+        Raises:
+            EngineError: The target has refused a row that was sent earlier, or the connection is lost.
+        """
 
     def copy_end(self) -> int:
-        """End; the number of rows that were written."""
+        """End the rows.
+
+        Returns:
+            The number of rows that were written.
+
+        Raises:
+            EngineError: The target refuses a row, or the connection is lost.
+        """
 
     def copy_fail(self) -> None:
-        """End without writing; the transaction is aborted."""
+        """End without writing. The transaction is aborted."""
 
 
 class Reader(Protocol):
-    """One session that reads."""
+    """One session that reads. It is used by one thread at a time, except for `abort`."""
 
     @property
     def backend(self) -> str:
-        """How the server calls this session; empty where there is no server."""
+        """The server's identifier of this session; empty if there is no server."""
 
     def rows(self, sql: str) -> list[Row]:
-        """Run a statement; its rows as text."""
+        """Run a statement.
+
+        Args:
+            sql: The statement.
+
+        Returns:
+            Its rows: tuples of text, None for NULL.
+
+        Raises:
+            EngineError: The source rejects the statement, or the connection is lost.
+        """
 
     def sums(self, sql: str) -> tuple[int, int]:
-        """Count and sum of the row numbers that a query of `SourceQueries.sums` stands for."""
+        """Run a query of `SourceQueries.sums`.
+
+        Args:
+            sql: The query.
+
+        Returns:
+            The number of rows, and the sum of their row numbers.
+
+        Raises:
+            EngineError: The source rejects the query, or the connection is lost.
+        """
 
     def copy(self, job: CopyJob, target: RowSink) -> Moved:
-        """Read a query into the target's COPY. The numbers of rows read and written are compared."""
+        """Copy one range into the target.
+
+        Args:
+            job: The range.
+            target: The session that writes. Its transaction is left open.
+
+        Returns:
+            The numbers of rows and octets that were written.
+
+        Raises:
+            ConnectionLostError: Another number of rows was written than was read, or a connection is lost.
+            EngineError: A side rejects a statement or a row.
+        """
 
     def trial(self, seconds: int) -> contextlib.AbstractContextManager[None]:
-        """A transaction for statements that a person wrote: it only reads, each has a time limit, and all is rolled back."""
+        """Open a transaction for statements that a person wrote. It only reads, and it is rolled back at its end.
+
+        Args:
+            seconds: The time limit of each statement, in seconds.
+
+        Returns:
+            The context of the transaction.
+        """
 
     def abort(self) -> None:
-        """Stop at once, from any thread."""
+        """End the statement that runs, from any thread."""
 
     def close(self) -> None:
         """Close."""
@@ -96,39 +162,83 @@ class Freeze(Protocol):
 
 @runtime_checkable
 class FencingLock(Freeze, Protocol):
-    """A write lock that can be turned into a fence. `backends`: how the server calls its sessions, so that a takeover can end them."""
+    """A write lock that can be turned into a fence.
+
+    Attributes:
+        backends: The server's identifiers of its sessions, so that a takeover can end them; empty if there is no server.
+    """
 
     backends: tuple[str, ...]
 
     def fence(self, fence: Fence) -> None:
         """Create the fence and release the lock, so that no write is accepted in between. Afterwards, `alive` is true without a session.
 
-        Raises an EngineError if it fails; a part of the fence may exist then, and `FencingSource.unfence` removes it.
+        Args:
+            fence: The triggers and the message of the fence.
+
+        Raises:
+            EngineError: It fails. A part of the fence may exist then, and `FencingSource.unfence` removes it.
         """
 
 
 class Source(Protocol):
-    """A database to read from. `most_readers` is how many sessions at once still make it faster."""
+    """A database to read from.
+
+    Attributes:
+        most_readers: The largest number of concurrent sessions that still makes a copy faster.
+    """
 
     most_readers: int
 
     def reader(self) -> Reader:
-        """A new session."""
+        """Open a session.
+
+        Returns:
+            The session.
+
+        Raises:
+            EngineError: The source cannot be reached, or it refuses the credential.
+        """
 
     def snapshot(self, readers: Sequence[Reader]) -> bool:
-        """Put all readers into a transaction; whether they see the same moment."""
+        """Begin a transaction in every reader.
+
+        Args:
+            readers: The sessions.
+
+        Returns:
+            Whether all of them read the same snapshot.
+
+        Raises:
+            EngineError: A session cannot begin its transaction.
+        """
 
     def freeze(self, tables: Sequence[tuple[str, str]], *, fenced: bool = False) -> Freeze:
-        """Acquire the write lock. `fenced`: a fence will follow. Raises SourceBusyError if it cannot be acquired."""
+        """Acquire the write lock.
+
+        Args:
+            tables: The tables, as (schema, name).
+            fenced: A fence will follow, so the lock has to be a `FencingLock`.
+
+        Returns:
+            The lock, which is held until it is released or a session of it ends.
+
+        Raises:
+            SourceBusyError: It could not be acquired in `LOCK_TRIES` attempts of `LOCK_SECONDS` seconds each. Retryable.
+        """
 
     def position(self) -> str | None:
-        """A mark that moves with every write, or None where the server has none."""
+        """Return the position of the source's log, which changes with every write; None if the source has none."""
 
     def written(self) -> str | None:
-        """A hint that differs when rows were written in between, or None. It may lag: never conclude from it that rows are equal."""
+        """Return a hint that differs when rows were written in between, or None. It may lag: never conclude from it that rows are equal."""
 
     def kill(self, backends: Sequence[str]) -> None:
-        """End sessions that an earlier process left behind."""
+        """End sessions that an earlier process left behind.
+
+        Args:
+            backends: Their identifiers, as `Reader.backend` returns them. Sessions that have ended are ignored.
+        """
 
 
 @runtime_checkable
@@ -136,7 +246,17 @@ class FencingSource(Source, Protocol):
     """A source whose write lock is a `FencingLock`."""
 
     def unfence(self, name: str) -> int:
-        """Remove the fence of a run, or what there is of it. Returns the number of triggers. Raises an EngineError."""
+        """Remove the fence of a run, also if only a part of it exists.
+
+        Args:
+            name: The name of the fence.
+
+        Returns:
+            The number of triggers that were removed.
+
+        Raises:
+            EngineError: The source cannot be reached, or a trigger cannot be removed.
+        """
 
 
 @runtime_checkable
@@ -144,7 +264,18 @@ class Digesting(Reader, Protocol):
     """A reader that can tell a digest of a range in the order of its key."""
 
     def digest(self, sql: str, span: Span) -> tuple[int, str]:
-        """Count and SHA2-256 of the lines of a query of `SourceQueries.digest`; empty where there is no row."""
+        """Run a query of `SourceQueries.digest`.
+
+        Args:
+            sql: The query.
+            span: The keys of the range, and about how many rows it has.
+
+        Returns:
+            The number of rows, and the SHA2-256 digest of their lines in 64 hexadecimal digits; empty if there is no row.
+
+        Raises:
+            EngineError: The source rejects the query, or the connection is lost.
+        """
 
 
 @runtime_checkable
@@ -152,7 +283,15 @@ class Screening(Reader, Protocol):
     """A reader that looks at texts faster than its database does."""
 
     def clean(self, sql: str, span: Span) -> bool:
-        """Whether the texts of a range are valid UTF-8 without NUL bytes, all of them."""
+        """Look at the texts of a range.
+
+        Args:
+            sql: A page of the texts.
+            span: The keys of the range.
+
+        Returns:
+            Whether all of them are valid UTF-8 without NUL bytes.
+        """
 
 
 class _Streams(Protocol):
@@ -160,7 +299,16 @@ class _Streams(Protocol):
 
 
 def all_blocks(session: _Streams, job: CopyJob, rendered: Iterable[tuple[int, bytes]]) -> Iterable[tuple[int, bytes]]:
-    """The rendered rows, and behind them the large ones, which are rendered here part by part."""
+    """Return the blocks of a range: the rows that the server rendered, then the large ones, which this process renders part by part.
+
+    Args:
+        session: The session that reads the large rows.
+        job: The range.
+        rendered: Blocks of the rendered rows, as (rows that end in this block, octets).
+
+    Returns:
+        All blocks, in the same shape.
+    """
     return itertools.chain(rendered, _large(session.raw_rows(job.large), job.kinds)) if job.large else rendered
 
 
@@ -193,10 +341,20 @@ class Session(Protocol):
     """A session that runs statements."""
 
     def rows(self, sql: str) -> list[Row]:
-        """Run a statement; its rows as text."""
+        """Run a statement.
+
+        Args:
+            sql: The statement.
+
+        Returns:
+            Its rows: tuples of text, None for NULL.
+
+        Raises:
+            EngineError: The source rejects the statement, or the connection is lost.
+        """
 
     def close(self) -> None:
-        """Close."""
+        """Close the session."""
 
 
 class HeldLock:
@@ -208,7 +366,7 @@ class HeldLock:
         self._released = False
 
     def alive(self) -> bool:
-        """Whether the sessions, and with them the lock, are still there."""
+        """Return whether every session, and with it the lock, still exists."""
         with contextlib.suppress(EngineError):
             return all(session.rows("SELECT 1") == [("1",)] for session in self._sessions)
         return False
@@ -225,7 +383,8 @@ class HeldLock:
 class FenceableLock(HeldLock):
     """A lock that a fence can follow, without a moment in which a write is accepted.
 
-    `backends`: how the server calls its sessions; empty where there is no server.
+    Attributes:
+        backends: The server's identifiers of its sessions; empty if there is no server.
     """
 
     def __init__(self, *sessions: Session, backends: Sequence[str] = ()) -> None:
@@ -234,11 +393,15 @@ class FenceableLock(HeldLock):
         self._fenced = False
 
     def alive(self) -> bool:
-        """Whether writers are kept away: by the fence, or by the lock."""
+        """Return whether writers are refused: by the fence, or by the lock."""
         return self._fenced or super().alive()
 
     def fence(self, fence: Fence) -> None:
-        """Create the fence and release the lock, also if that fails: what is left of the fence must not wait for the lock."""
+        """Create the fence and release the lock, also if that fails: removing a part of the fence must not wait for the lock.
+
+        Args:
+            fence: The triggers and the message of the fence.
+        """
         try:
             self._create(fence)
             self._fenced = True
@@ -250,8 +413,18 @@ class FenceableLock(HeldLock):
         """Create what is missing of the fence, while the lock is held. At the end, the lock may be gone and the fence is committed."""
 
 
-def while_busy(attempt: Callable[[], _Made]) -> _Made:
-    """Do something that other sessions' locks may prevent: up to three times, with a pause in between. Raises the last SourceBusyError."""
+def while_busy(attempt: Callable[[], _Result]) -> _Result:
+    """Call a function that locks of other sessions may prevent, again after a pause of 0.5 s and of 1 s.
+
+    Args:
+        attempt: The function. It raises SourceBusyError while it is prevented.
+
+    Returns:
+        Its result.
+
+    Raises:
+        SourceBusyError: The last of `LOCK_TRIES` attempts was prevented too.
+    """
     for number in range(1, LOCK_TRIES):
         with contextlib.suppress(SourceBusyError):
             return attempt()
@@ -260,7 +433,16 @@ def while_busy(attempt: Callable[[], _Made]) -> _Made:
 
 
 def acquire_lock(session: Session, lock: Sequence[str], undo: str = "") -> None:
-    """Take a lock that is waited for a few seconds, a few times. Closes the session and raises SourceBusyError when it cannot be had."""
+    """Acquire a lock, in `LOCK_TRIES` attempts.
+
+    Args:
+        session: The session that will hold the lock. It is closed if the lock cannot be acquired.
+        lock: The statements that acquire it; the first of them limits how long the others wait.
+        undo: The statement that ends a failed attempt; empty if none is needed.
+
+    Raises:
+        SourceBusyError: Other sessions prevent it. Retryable.
+    """
 
     def attempt() -> None:
         try:
@@ -279,7 +461,14 @@ def acquire_lock(session: Session, lock: Sequence[str], undo: str = "") -> None:
 
 
 def count_and_sum(rows: list[Row]) -> tuple[int, int]:
-    """The answer to a query of `SourceQueries.sums` that the server has summed up."""
+    """Return the result of a query of `SourceQueries.sums` that the server has summed up.
+
+    Args:
+        rows: One row of (count, sum), as text.
+
+    Returns:
+        The number of rows, and the sum of their row numbers.
+    """
     count, total = rows[0][:2]
     return int(count or 0), int(total or 0)
 
@@ -291,6 +480,9 @@ def send_rows(blocks: Iterable[tuple[int, bytes]], target: RowSink, copy_in: str
         blocks: Pairs of (rows that end in this block, octets of COPY's format).
         target: The session that writes.
         copy_in: The COPY statement.
+
+    Returns:
+        The numbers of rows and octets that were written.
 
     Raises:
         ConnectionLostError: Another number of rows was written than was read.
