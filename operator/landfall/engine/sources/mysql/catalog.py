@@ -36,15 +36,15 @@ Cell = str | None
 def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
     """Everything of the schemas that the options name. Raises ObjectMissingError for a schema that is not there."""
     schemas = options.schemas
-    known = {row[0] for row in session.rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")}
+    existing = {row[0] for row in session.rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")}
     for schema in schemas:
-        if schema not in known:
+        if schema not in existing:
             message = f"source: there is no schema {schema!r}, or the credential may not see it"
-            raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; visible are: {_listed(known)}.")
+            raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; visible are: {_listed(existing)}.")
     reader = _Reader(session, schemas)
     tables, refused = reader.tables()
-    found = privileges(session, schemas)
-    reader.remarks += [*found.remarks, *_of_server(session), *reader.accounts()]
+    rights = privileges(session, schemas)
+    reader.remarks += [*rights.remarks, *_of_server(session), *reader.accounts()]
     return Catalog(
         engine="MariaDB" if session.is_mariadb else "MySQL",
         version=session.version,
@@ -54,8 +54,8 @@ def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
         tables=tables,
         views=reader.views(),
         objects=(*reader.objects(), *refused),
-        problems=found.problems,
-        features=found.features,
+        problems=rights.problems,
+        features=rights.features,
         packet_bytes=int(session.rows("SELECT @@max_allowed_packet")[0][0] or 0),
         remarks=tuple(reader.remarks),
         former=tuple(reader.former),
@@ -69,8 +69,8 @@ def _of_server(session: MySqlSession) -> tuple[SourceRemark, ...]:
 
 
 def _listed(names: set[Cell]) -> str:
-    own = sorted(n for n in names if n and n not in {"information_schema", "performance_schema", "mysql", "sys"})
-    return ", ".join(own) or "none"
+    own_schemas = sorted(n for n in names if n and n not in {"information_schema", "performance_schema", "mysql", "sys"})
+    return ", ".join(own_schemas) or "none"
 
 
 def _version_number(text: str) -> int:
@@ -92,10 +92,10 @@ class _Reader:
         self._in = "(" + ",".join(mysql.hexed(s) for s in schemas) + ")"
 
     def _by_table(self, sql: str) -> dict[tuple[str, str], list[tuple[Cell, ...]]]:
-        found: dict[tuple[str, str], list[tuple[Cell, ...]]] = defaultdict(list)
+        rows_of: dict[tuple[str, str], list[tuple[Cell, ...]]] = defaultdict(list)
         for row in self._session.rows(sql.replace("{in}", self._in)):
-            found[(row[0] or "", row[1] or "")].append(row[2:])
-        return found
+            rows_of[(row[0] or "", row[1] or "")].append(row[2:])
+        return rows_of
 
     def tables(self) -> tuple[tuple[Table, ...], tuple[SourceObject, ...]]:
         """The tables, and what looks like one but cannot be moved as one."""
@@ -106,70 +106,74 @@ class _Reader:
             " ORDER BY TABLE_SCHEMA,TABLE_NAME,ORDINAL_POSITION"
         )
         indexes, keys, checks = self._indexes(), self._foreign_keys(), self._checks()
-        made, refused = [], []
+        tables, refused = [], []
         listed = self._by_table(
             "SELECT TABLE_SCHEMA,TABLE_NAME,TABLE_TYPE,TABLE_ROWS,DATA_LENGTH,AUTO_INCREMENT,TABLE_COMMENT,"
             "CREATE_OPTIONS,ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA IN {in}"
             " AND TABLE_TYPE NOT IN ('VIEW','SYSTEM VIEW') ORDER BY TABLE_SCHEMA,TABLE_NAME"
         )
-        for where, rows in listed.items():
+        for table_id, rows in listed.items():
             kind, count, size, counter, comment, options, storage = rows[0]
             if kind == "SEQUENCE":
-                refused.append(self._sequence(where))
+                refused.append(self._sequence(table_id))
                 continue
             if kind not in {"BASE TABLE", "SYSTEM VERSIONED"}:
-                refused.append(SourceObject(f"{kind}".lower(), where[1], detail=f"tables of type {kind} are not understood"))
+                refused.append(SourceObject(f"{kind}".lower(), table_id[1], detail=f"tables of type {kind} are not understood"))
                 continue
-            json_columns, plain_checks = _json_checks(checks.get(where, []))
-            told = self._columns(where, columns[where])
-            self.remarks += [remarks.invisible(where, r[0] or "") for r in told if "INVISIBLE" in (r[11] or "").upper()]
-            self.remarks += remarks.rows_elsewhere(where, storage or "")
-            self.remarks += self._overlaps(where, indexes.get(where, ()), plain_checks)
+            json_columns, plain_checks = _json_checks(checks.get(table_id, []))
+            column_rows = self._columns(table_id, columns[table_id])
+            self.remarks += [remarks.invisible(table_id, r[0] or "") for r in column_rows if "INVISIBLE" in (r[11] or "").upper()]
+            self.remarks += remarks.rows_elsewhere(table_id, storage or "")
+            self.remarks += self._overlaps(table_id, indexes.get(table_id, ()), plain_checks)
             table = Table(
-                schema=where[0],
-                name=where[1],
-                columns=tuple(_column(row, json_columns, counter) for row in told),
-                indexes=_visible(indexes.get(where, ()), {row[0] for row in told}),
-                foreign_keys=keys.get(where, ()),
+                schema=table_id[0],
+                name=table_id[1],
+                columns=tuple(_column(row, json_columns, counter) for row in column_rows),
+                indexes=_visible(indexes.get(table_id, ()), {row[0] for row in column_rows}),
+                foreign_keys=keys.get(table_id, ()),
                 checks=tuple(Check(n or "check", e or "") for n, e in plain_checks),
                 comment=comment or "",
                 rows=int(count or 0),
                 bytes=int(size or 0),
                 notes=_notes(kind, options or ""),
             )
-            made.append(table)
-            self._remember(table, columns[where])
-        return tuple(made), tuple(refused)
+            tables.append(table)
+            self._remember(table, columns[table_id])
+        return tuple(tables), tuple(refused)
 
     def _remember(self, table: Table, rows: list[tuple[Cell, ...]]) -> None:
         """Keep what version 0.1 read of a table, where that differs."""
-        where = (table.schema, table.name)
-        checks = _json_checks(self._printed_checks.get(where, []))[1]
-        found = version_0_1.as_read(table, rows, self._printed_indexes.get(where, ()), checks, mariadb=self._session.is_mariadb)
-        if found != table:
-            self.former.append(found)
+        table_id = (table.schema, table.name)
+        checks = _json_checks(self._printed_checks.get(table_id, []))[1]
+        former_table = version_0_1.as_read(
+            table, rows, self._printed_indexes.get(table_id, ()), checks, mariadb=self._session.is_mariadb
+        )
+        if former_table != table:
+            self.former.append(former_table)
 
-    def _overlaps(self, where: tuple[str, str], indexes: tuple[Index, ...], checks: list[tuple[Cell, ...]]) -> list[SourceRemark]:
+    def _overlaps(
+        self, table_id: tuple[str, str], indexes: tuple[Index, ...], checks: list[tuple[Cell, ...]]
+    ) -> list[SourceRemark]:
         """The keys WITHOUT OVERLAPS: MariaDB lists the columns of a period, and the period as a check, but not the rule."""
         periods = {printed.period(clause or "") for _, clause in checks} - {None}
         suspected = [i for i in indexes if i.unique and tuple(p.column for p in reversed(i.parts[-2:])) in periods]
         if not suspected or not self._session.is_mariadb:
             return []
-        ((_, create),) = self._session.raw_rows(f"SHOW CREATE TABLE {mysql.name(where[0])}.{mysql.name(where[1])}")
-        found = printed.without_overlaps(create or b"")
-        return [remarks.overlapping(where, i.name, [p.column for p in i.parts]) for i in suspected if i.name in found]
+        ((_, create),) = self._session.raw_rows(f"SHOW CREATE TABLE {mysql.name(table_id[0])}.{mysql.name(table_id[1])}")
+        names = printed.without_overlaps(create or b"")
+        return [remarks.overlapping(table_id, i.name, [p.column for p in i.parts]) for i in suspected if i.name in names]
 
-    def _columns(self, where: tuple[str, str], rows: list[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
+    def _columns(self, table_id: tuple[str, str], rows: list[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
         """The rows of a table's columns with the SQL in them that they stand for."""
-        made = [_of_mariadb(row) if self._session.is_mariadb else self._of_mysql(row) for row in rows]
-        if not any(row[3] in mysql.BLOBS and _is_literal(row) for row in made):
-            return made
-        name = f"{mysql.name(where[0])}.{mysql.name(where[1])}"
+        column_rows = [_of_mariadb(row) if self._session.is_mariadb else self._of_mysql(row) for row in rows]
+        if not any(row[3] in mysql.BLOBS and _is_literal(row) for row in column_rows):
+            return column_rows
+        name = f"{mysql.name(table_id[0])}.{mysql.name(table_id[1])}"
         ((_, create),) = self._session.raw_rows(f"SHOW CREATE TABLE {name}")
         octets = printed.binary_defaults(create or b"")
         return [
             (row[0], octets.get(row[0] or "", row[1]), *row[2:]) if row[3] in mysql.BLOBS and _is_literal(row) else row
-            for row in made
+            for row in column_rows
         ]
 
     def _of_mysql(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
@@ -187,21 +191,21 @@ class _Reader:
         A server in the mode `NO_BACKSLASH_ESCAPES` computes one with a backslash otherwise than it did before that mode was set, so rows
         may hold both results: it stays as it is printed, which nothing translates.
         """
-        plain = printed.unescaped(text)
-        return text if self._bare_backslashes and "\\" in plain else plain
+        unescaped_text = printed.unescaped(text)
+        return text if self._bare_backslashes and "\\" in unescaped_text else unescaped_text
 
-    def _sequence(self, where: tuple[str, str]) -> SourceObject:
-        name = f"{mysql.name(where[0])}.{mysql.name(where[1])}"
+    def _sequence(self, table_id: tuple[str, str]) -> SourceObject:
+        name = f"{mysql.name(table_id[0])}.{mysql.name(table_id[1])}"
         row = self._session.rows(
             f"SELECT next_not_cached_value,minimum_value,maximum_value,start_value,increment,cache_size,cycle_option FROM {name}"
         )[0]
         following, low, high, start, step, cache, cycle = (int(v or 0) for v in row)
         high = min(high, 9223372036854775806)
         sql = (
-            f'CREATE SEQUENCE "{where[1].lower()}" INCREMENT BY {step or 1} MINVALUE {low} MAXVALUE {high}'
+            f'CREATE SEQUENCE "{table_id[1].lower()}" INCREMENT BY {step or 1} MINVALUE {low} MAXVALUE {high}'
             f" START WITH {min(max(following, low), high)} CACHE {max(cache, 1)} {'CYCLE' if cycle else 'NO CYCLE'}"
         )
-        return SourceObject("sequence", where[1], sql, counter=Identity(start=start, next_value=following))
+        return SourceObject("sequence", table_id[1], sql, counter=Identity(start=start, next_value=following))
 
     def _indexes(self) -> dict[tuple[str, str], tuple[Index, ...]]:
         expression = "EXPRESSION" if self._has(80013) else "NULL"
@@ -210,14 +214,14 @@ class _Reader:
             f"{expression},INDEX_COMMENT FROM information_schema.STATISTICS WHERE TABLE_SCHEMA IN {{in}}"
             " ORDER BY TABLE_SCHEMA,TABLE_NAME,INDEX_NAME<>'PRIMARY',INDEX_NAME,SEQ_IN_INDEX"
         )
-        found: dict[tuple[str, str], tuple[Index, ...]] = {}
-        for where, parts in rows.items():
+        indexes: dict[tuple[str, str], tuple[Index, ...]] = {}
+        for table_id, parts in rows.items():
             grouped: dict[str, list[tuple[Cell, ...]]] = defaultdict(list)
             for part in parts:
                 grouped[part[0] or ""].append(part[1:])
-            found[where] = tuple(_index(name, members, self._expression) for name, members in grouped.items())
-            self._printed_indexes[where] = tuple(_index(name, members, str) for name, members in grouped.items())
-        return found
+            indexes[table_id] = tuple(_index(name, members, self._expression) for name, members in grouped.items())
+            self._printed_indexes[table_id] = tuple(_index(name, members, str) for name, members in grouped.items())
+        return indexes
 
     def _foreign_keys(self) -> dict[tuple[str, str], tuple[ForeignKey, ...]]:
         rows = self._by_table(
@@ -228,12 +232,12 @@ class _Reader:
             " AND r.TABLE_NAME=k.TABLE_NAME WHERE k.TABLE_SCHEMA IN {in} AND k.REFERENCED_TABLE_NAME IS NOT NULL"
             " ORDER BY k.TABLE_SCHEMA,k.TABLE_NAME,k.CONSTRAINT_NAME,k.ORDINAL_POSITION"
         )
-        found: dict[tuple[str, str], tuple[ForeignKey, ...]] = {}
-        for where, members in rows.items():
+        keys: dict[tuple[str, str], tuple[ForeignKey, ...]] = {}
+        for table_id, members in rows.items():
             grouped: dict[str, list[tuple[Cell, ...]]] = defaultdict(list)
             for member in members:
                 grouped[member[0] or ""].append(member[1:])
-            found[where] = tuple(
+            keys[table_id] = tuple(
                 ForeignKey(
                     name,
                     tuple(m[0] or "" for m in group),
@@ -245,7 +249,7 @@ class _Reader:
                 )
                 for name, group in grouped.items()
             )
-        return found
+        return keys
 
     def _checks(self) -> dict[tuple[str, str], list[tuple[Cell, ...]]]:
         if self._session.is_mariadb:
@@ -256,19 +260,19 @@ class _Reader:
             return self._printed_checks
         if not self._has(80016):
             return {}
-        found = self._by_table(
+        check_rows = self._by_table(
             "SELECT c.CONSTRAINT_SCHEMA,t.TABLE_NAME,c.CONSTRAINT_NAME,c.CHECK_CLAUSE,t.ENFORCED FROM"
             " information_schema.CHECK_CONSTRAINTS c JOIN information_schema.TABLE_CONSTRAINTS t"
             " ON t.CONSTRAINT_SCHEMA=c.CONSTRAINT_SCHEMA AND t.CONSTRAINT_NAME=c.CONSTRAINT_NAME"
             " AND t.CONSTRAINT_TYPE='CHECK' WHERE c.CONSTRAINT_SCHEMA IN {in} ORDER BY 1,2,3"
         )
         self.remarks += [
-            remarks.unenforced(where, row[0] or "") for where, rows in found.items() for row in rows if row[2] == "NO"
+            remarks.unenforced(table_id, row[0] or "") for table_id, rows in check_rows.items() for row in rows if row[2] == "NO"
         ]
-        self._printed_checks = {where: [row[:2] for row in rows] for where, rows in found.items()}
+        self._printed_checks = {table_id: [row[:2] for row in rows] for table_id, rows in check_rows.items()}
         return {
-            where: [(name, self._expression(clause or "")) for name, clause, enforced in rows if enforced != "NO"]
-            for where, rows in found.items()
+            table_id: [(name, self._expression(clause or "")) for name, clause, enforced in rows if enforced != "NO"]
+            for table_id, rows in check_rows.items()
         }
 
     def _has(self, version: int) -> bool:
@@ -280,24 +284,24 @@ class _Reader:
         rows = self._by_table(
             "SELECT TABLE_SCHEMA,TABLE_NAME,VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA IN {in} ORDER BY 1,2"
         )
-        return tuple(View(schema, name, found[0][0] or "") for (schema, name), found in rows.items())
+        return tuple(View(schema, name, definitions[0][0] or "") for (schema, name), definitions in rows.items())
 
     def objects(self) -> tuple[SourceObject, ...]:
         """Triggers, routines, libraries and events: named in the plan, for their language is not the target's."""
-        found = [
+        objects = [
             SourceObject("trigger", row[0] or "", table=row[1] or "")
             for row in self._listed("TRIGGER_NAME,EVENT_OBJECT_TABLE", "TRIGGERS", "TRIGGER_SCHEMA")
         ]
-        found += [
+        objects += [
             SourceObject("routine", row[0] or "", signature="()", detail=f"the {(row[1] or '').lower()} is not carried")
             for row in self._listed("ROUTINE_NAME,ROUTINE_TYPE", "ROUTINES", "ROUTINE_SCHEMA")
         ]
         if self._has(90200):
-            found += [
+            objects += [
                 SourceObject("library", row[0] or "") for row in self._listed("LIBRARY_NAME,1", "LIBRARIES", "LIBRARY_SCHEMA")
             ]
-        found += [SourceObject("event", row[0] or "") for row in self._listed("EVENT_NAME,1", "EVENTS", "EVENT_SCHEMA")]
-        return tuple(found)
+        objects += [SourceObject("event", row[0] or "") for row in self._listed("EVENT_NAME,1", "EVENTS", "EVENT_SCHEMA")]
+        return tuple(objects)
 
     def accounts(self) -> list[SourceRemark]:
         """One remark for each schema on which accounts other than the credential's own have privileges, as far as it may see them."""
@@ -314,8 +318,8 @@ class _Reader:
                 others[schema].append(account)
         return [remarks.accounts(schema, names) for schema, names in others.items()]
 
-    def _listed(self, what: str, table: str, schema: str) -> list[tuple[Cell, ...]]:
-        return self._session.rows(f"SELECT {what} FROM information_schema.{table} WHERE {schema} IN {self._in} ORDER BY 1")
+    def _listed(self, columns: str, table: str, schema: str) -> list[tuple[Cell, ...]]:
+        return self._session.rows(f"SELECT {columns} FROM information_schema.{table} WHERE {schema} IN {self._in} ORDER BY 1")
 
 
 def _notes(kind: Cell, options: str) -> tuple[str, ...]:
@@ -330,14 +334,14 @@ def _notes(kind: Cell, options: str) -> tuple[str, ...]:
 def _json_checks(checks: list[tuple[Cell, ...]]) -> tuple[set[str], list[tuple[Cell, ...]]]:
     """MariaDB's JSON is a text with a check `json_valid`: the columns, and the checks that are the user's own."""
     columns: set[str] = set()
-    rest: list[tuple[Cell, ...]] = []
+    others: list[tuple[Cell, ...]] = []
     for name, clause in checks:
-        found = re.fullmatch(r"json_valid\(`((?:[^`]|``)+)`\)", clause or "")
-        if found:
-            columns.add(found.group(1).replace("``", "`"))
+        match = re.fullmatch(r"json_valid\(`((?:[^`]|``)+)`\)", clause or "")
+        if match:
+            columns.add(match.group(1).replace("``", "`"))
         else:
-            rest.append((name, clause))
-    return columns, rest
+            others.append((name, clause))
+    return columns, others
 
 
 def _number(value: Cell) -> int | None:
@@ -426,20 +430,20 @@ _RESULTS = {
 _UNSIGNED = 32
 
 
-def result_type(told: ResultColumn, charset: str) -> ColumnType:
+def result_type(result: ResultColumn, charset: str) -> ColumnType:
     """The type of a query's column as the protocol tells it. Texts are of no known length, so they are long ones.
 
     The protocol has one flag for bytes and for texts in a binary collation; `charset` is what CHARSET says of the value.
     """
-    kind = _RESULTS.get(told.type)
+    kind = _RESULTS.get(result.type)
     if kind is None:
         return (
             ColumnType("longblob", "longblob") if charset == "binary" else ColumnType("longtext", "longtext", charset="utf8mb4")
         )
     if kind == "decimal":
-        digits = max(told.length - (1 if told.decimals else 0) - (0 if told.flags & _UNSIGNED else 1), told.decimals, 1)
-        return ColumnType(kind, f"decimal({digits},{told.decimals})", precision=digits, scale=told.decimals)
-    unsigned = bool(told.flags & _UNSIGNED) and kind in {"tinyint", "smallint", "mediumint", "int", "bigint"}
-    fraction = min(told.decimals, 6) if kind in {"datetime", "timestamp", "time"} else None
+        digits = max(result.length - (1 if result.decimals else 0) - (0 if result.flags & _UNSIGNED else 1), result.decimals, 1)
+        return ColumnType(kind, f"decimal({digits},{result.decimals})", precision=digits, scale=result.decimals)
+    unsigned = bool(result.flags & _UNSIGNED) and kind in {"tinyint", "smallint", "mediumint", "int", "bigint"}
+    fraction = min(result.decimals, 6) if kind in {"datetime", "timestamp", "time"} else None
     text = f"{kind} unsigned" if unsigned else kind
-    return ColumnType(kind, text, precision=told.length if kind == "bit" else fraction, unsigned=unsigned)
+    return ColumnType(kind, text, precision=result.length if kind == "bit" else fraction, unsigned=unsigned)

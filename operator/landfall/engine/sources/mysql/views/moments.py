@@ -48,7 +48,7 @@ _READ = {
 _OFFSET = re.compile(r"([+-])(\d\d?):(\d\d)")
 
 
-def moved(value: Value, count: Value, unit: str, *, back: bool) -> Value:
+def shifted(value: Value, count: Value, unit: str, *, back: bool) -> Value:
     """A date plus or minus some units. A date stays one where the unit is a day or longer."""
     sign, number = "-" if back else "+", as_number(count)
     if unit in {"SECOND", "MICROSECOND"}:
@@ -143,7 +143,7 @@ def _yearweek(value: Value, mode: Value | None = None) -> Value:
     return integer(f"(extract(year FROM {sunday})::integer * 100 + (extract(doy FROM {sunday})::integer + 6) / 7)")
 
 
-def _named(form: str) -> Callable[[Value], Value]:
+def _name_in_form(form: str) -> Callable[[Value], Value]:
     return lambda value: text(f"to_char({as_moment(value).sql}, '{form}')")
 
 
@@ -315,8 +315,8 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "weekofyear": _field("week"),
     "week": _week,
     "yearweek": _yearweek,
-    "dayname": _named("FMDay"),
-    "monthname": _named("FMMonth"),
+    "dayname": _name_in_form("FMDay"),
+    "monthname": _name_in_form("FMMonth"),
     "last_day": _last_day,
     "date_format": _date_format,
     "str_to_date": _str_to_date,
