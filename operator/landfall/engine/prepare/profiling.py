@@ -39,12 +39,12 @@ def profile(  # noqa: C901  the thread body is inside
         more: Additional probes by (schema, table), as (column, probe).
     """
     tasks: queue.SimpleQueue[tuple[Table, _Part]] = queue.SimpleQueue()
-    chosen = [t for t in selected(catalog, options) if t.holds_rows]
+    tables = [t for t in selected(catalog, options) if t.holds_rows]
     counted = _Counted(engine_of(catalog.engine), more)
     most = min(max(1, options.parallelism), source.most_readers)
     first = source.reader()
     try:
-        for table in sorted(chosen, key=lambda t: -t.bytes):
+        for table in sorted(tables, key=lambda t: -t.bytes):
             with _naming(table):
                 parts = counted.parts(first, table, most)
             for part in parts:
@@ -131,34 +131,34 @@ class _Counted:
             return [_Part(key)]
         step = (int(high) - int(low)) // count + 1
         cuts: list[int | None] = [int(low) + step * n for n in range(1, count)]
-        return [_Part(key, left, right) for left, right in itertools.pairwise([None, *cuts, None])]
+        return [_Part(key, lower, upper) for lower, upper in itertools.pairwise([None, *cuts, None])]
 
     def table(self, reader: Reader, table: Table, part: _Part) -> None:
         """Count one part of a table and add it to the totals."""
         dialect = self._dialect
         octets, name = dialect.long_octets(table), dialect.scanned(table)
         required = self._required(table)
-        wanted = [(c.name, p) for c in table.columns for p in dialect.probes(c)]
+        columns_and_probes = [(c.name, p) for c in table.columns for p in dialect.probes(c)]
         more = list(self._more.get((table.schema, table.name), ()))
         sized = ["COUNT(*)", f"MAX({octets})" if octets else "0"]
         if isinstance(reader, Screening) and isinstance(dialect, ScreeningDialect) and part.key:
             nulls = [dialect.count_if(p.predicate) for _, p in required]
             rows, largest, *missing = _counted_values(reader, [*sized, *nulls], f"{name}{part.where}")
             doubtful = _doubtful(reader, dialect, table, part, int(largest or 0))
-            wanted = [(column, probe) for column, probe in wanted if column in doubtful] + more
+            columns_and_probes = [(column, probe) for column, probe in columns_and_probes if column in doubtful] + more
             answers = [
                 rows,
                 largest,
                 *missing,
-                *_counted_values(reader, [dialect.count_if(p.predicate) for _, p in wanted], f"{name}{part.where}"),
+                *_counted_values(reader, [dialect.count_if(p.predicate) for _, p in columns_and_probes], f"{name}{part.where}"),
             ]
-            wanted = required + wanted
+            columns_and_probes = required + columns_and_probes
         else:
-            wanted = required + wanted + more
+            columns_and_probes = required + columns_and_probes + more
             answers = _counted_values(
-                reader, [*sized, *(dialect.count_if(p.predicate) for _, p in wanted)], f"{name}{part.where}"
+                reader, [*sized, *(dialect.count_if(p.predicate) for _, p in columns_and_probes)], f"{name}{part.where}"
             )
-        self._add((table.schema, table.name), wanted, answers)
+        self._add((table.schema, table.name), columns_and_probes, answers)
 
     def _required(self, table: Table) -> list[tuple[str, Probe]]:
         """The columns that the target makes NOT NULL and that may hold NULL in the source, each with its probe."""
@@ -166,14 +166,14 @@ class _Counted:
         doubtful = [c for c in table.columns if not c.identity and (c.name in keys if c.nullable else not self._strict)]
         return [(c.name, Probe(Violation.NULL, self._dialect.is_null(self._dialect.operand(c)))) for c in doubtful]
 
-    def _add(self, where: tuple[str, str], wanted: list[tuple[str, Probe]], answers: list[str | None]) -> None:
+    def _add(self, table_id: tuple[str, str], columns_and_probes: list[tuple[str, Probe]], answers: list[str | None]) -> None:
         with self._lock:
-            self.rows[where] = self.rows.get(where, 0) + int(answers[0] or 0)
-            self.largest[where] = max(self.largest.get(where, 0), int(answers[1] or 0))
-            for (column, probe), answer in zip(wanted, answers[2:], strict=True):
+            self.rows[table_id] = self.rows.get(table_id, 0) + int(answers[0] or 0)
+            self.largest[table_id] = max(self.largest.get(table_id, 0), int(answers[1] or 0))
+            for (column, probe), answer in zip(columns_and_probes, answers[2:], strict=True):
                 count = int(float(answer or 0))
                 if count:
-                    counts = self.violations.setdefault((*where, column), {})
+                    counts = self.violations.setdefault((*table_id, column), {})
                     counts[probe.kind] = counts.get(probe.kind, 0) + count
 
 
@@ -182,20 +182,20 @@ def _parts(columns: Sequence[str]) -> list[Sequence[str]]:
     return [columns[at : at + 300] for at in range(0, len(columns), 300)]
 
 
-def _counted_values(reader: Reader, columns: Sequence[str], where: str) -> list[str | None]:
-    found: list[str | None] = []
+def _counted_values(reader: Reader, columns: Sequence[str], relation: str) -> list[str | None]:
+    values: list[str | None] = []
     for some in _parts(columns):
-        found += reader.rows(f"SELECT {','.join(some)} FROM {where}")[0]
-    return found
+        values += reader.rows(f"SELECT {','.join(some)} FROM {relation}")[0]
+    return values
 
 
 def _doubtful(reader: Screening, dialect: ScreeningDialect, table: Table, part: _Part, largest: int) -> set[str]:
     """The columns whose values must be checked one by one. A fast check of whole pages excludes most columns."""
     stored = [c for c in table.columns if c.generated is None]
     name, tests = dialect.table_name(table), {c.name: dialect.misfit(c) for c in stored}
-    known = [column for column, test in tests.items() if test is not None]
-    found = _counted_values(reader, [f"MAX({tests[column]})" for column in known], f"{name}{part.where}")
-    doubtful = {column for column, answer in zip(known, found, strict=True) if int(answer or 0)}
+    testable = [column for column, test in tests.items() if test is not None]
+    answers = _counted_values(reader, [f"MAX({tests[column]})" for column in testable], f"{name}{part.where}")
+    doubtful = {column for column, answer in zip(testable, answers, strict=True) if int(answer or 0)}
     doubtful |= {column for column, test in tests.items() if test is None}
     texts = dialect.screened(stored)
     page = dialect.page(f"FROM {name} WHERE {part.key} BETWEEN ?1 AND ?2", part.key, texts, "\n")
