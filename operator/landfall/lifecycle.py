@@ -249,24 +249,53 @@ def facts_of(raw: Object) -> MigrationFacts:
 
 
 def phase_of(raw: Object) -> Phase:
-    """`status.phase`; NEW if it is absent or unknown to this version."""
+    """Return the phase of a Migration.
+
+    Args:
+        raw: The Migration as the API server returns it.
+
+    Returns:
+        `status.phase`; NEW if it is absent or unknown to this version.
+    """
     phase = str((raw.get("status") or {}).get("phase") or "")
     return Phase(phase) if phase in {p.value for p in Phase} else Phase.NEW
 
 
 def ready_condition(raw: Object) -> Object:
-    """The condition Ready; empty if there is none."""
+    """Return the condition Ready.
+
+    Args:
+        raw: An object of any kind of Landfall, as the API server returns it.
+
+    Returns:
+        The condition; empty if there is none.
+    """
     conditions = (raw.get("status") or {}).get("conditions") or ()
     return next((condition for condition in conditions if condition.get("type") == "Ready"), {})
 
 
 def ready_message(raw: Object) -> str:
-    """The message of the condition Ready; empty if there is none."""
+    """Return the message of the condition Ready.
+
+    Args:
+        raw: An object of any kind of Landfall, as the API server returns it.
+
+    Returns:
+        The message; empty if there is none.
+    """
     return str(ready_condition(raw).get("message", ""))
 
 
 def _on_its_way(phase: Phase, desired: Desired) -> Phase:
-    """The phase that a desired state leads to, before the operator has reconciled it."""
+    """Return the phase that a desired state leads to, before the operator has reconciled it.
+
+    Args:
+        phase: The current phase.
+        desired: The desired state.
+
+    Returns:
+        The next phase; the current one if nothing changes.
+    """
     match desired:
         case Desired.PAUSED if phase in BEFORE_PLAN | _WORKS | {Phase.PLAN_READY}:
             return Phase.PAUSING
@@ -315,7 +344,15 @@ def _holds(action: Action, at: MigrationFacts) -> bool:
 
 
 def _instead(action: Action, at: MigrationFacts) -> str:
-    """What to do instead, as the end of a message; empty if there is nothing."""
+    """Return what to do instead of a refused action.
+
+    Args:
+        action: The refused action.
+        at: The facts of the Migration.
+
+    Returns:
+        The end of a message; empty if there is nothing to do instead.
+    """
     if action == Action.ROLLBACK:
         return _instead_of_rollback(at)
     if action == Action.DELETE:
@@ -371,7 +408,14 @@ def last_startable_phase(state: str) -> int:
 
 
 def desired_after_resume(raw: Object) -> Desired:
-    """The desired state that a resume sets: the one before the pause. A migration that was not started stays planned."""
+    """Return the desired state that a resume sets: the one before the pause. A migration that was not started stays planned.
+
+    Args:
+        raw: The Migration as the API server returns it.
+
+    Returns:
+        The value for `spec.desiredState`.
+    """
     before = (raw["spec"].get("pause") or {}).get("resumeTo")
     if before:
         return desired_of(before)
@@ -379,7 +423,14 @@ def desired_after_resume(raw: Object) -> Desired:
 
 
 def resume_to_value(raw: Object) -> Desired:
-    """The value of `spec.pause.resumeTo` that a pause writes, from which `desired_after_resume` reads."""
+    """Return what a pause writes, so that `desired_after_resume` can read it.
+
+    Args:
+        raw: The Migration as the API server returns it.
+
+    Returns:
+        The value for `spec.pause.resumeTo`.
+    """
     desired = desired_of(raw["spec"].get("desiredState"))
     if desired is Desired.PAUSED:
         return desired_after_resume(raw)

@@ -107,6 +107,9 @@ def resolve(migration: Migration, inputs: RunInputs, plans: Iterable[TablePlan])
         inputs: Connections, Secrets and folders.
         plans: All TablePlans; those of other migrations are ignored.
 
+    Returns:
+        The specification of the run, with every default filled in.
+
     Raises:
         SpecError: The Migration has no data part, or a Connection or Secret is missing or invalid.
     """
@@ -225,7 +228,20 @@ def endpoint(name: str, inputs: RunInputs, side: str) -> Endpoint:
 
 
 def _address(name: str, spec: ConnectionSpec, secret: Mapping[str, str], side: str) -> tuple[DatabaseAddress, TlsMode | None]:
-    """What the Secret's URL says, and the TLS mode of URL and Connection; None if neither names one."""
+    """Read the address of a Connection.
+
+    Args:
+        name: The name of the Connection, for messages.
+        spec: Its spec.
+        secret: The decoded data of its Secret; empty if it has none.
+        side: `source` or `target`; messages begin with it.
+
+    Returns:
+        What the Secret's URL says, and the stricter TLS mode of URL and Connection; None if neither names one.
+
+    Raises:
+        SpecError: The URL or the host is invalid, or a parameter of the URL is not supported.
+    """
     place, field = "its Secret's url", "the key url of the Secret"
     try:
         client = registry.engine_of(spec.type).client
@@ -296,7 +312,15 @@ def declared_run(data: DataSpec, source: Connection, target: Connection) -> Decl
 
 
 def _declared_endpoints(spec: ConnectionSpec, engine: EngineName) -> tuple[Endpoint, ...]:
-    """The declared endpoint, and if its port is the default one, the same endpoint without a port, as version 0.1 named it."""
+    """Return the forms in which the endpoint of a Connection was declared.
+
+    Args:
+        spec: The spec of the Connection.
+        engine: Its engine.
+
+    Returns:
+        The declared endpoint, and if its port is the default one, the same endpoint without a port, as version 0.1 named it.
+    """
     if spec.file:
         return (Endpoint(engine, path=f"{spec.file.persistent_volume_claim}:{spec.file.path}"),)
     host = spec.host or (f"secret/{spec.secret_ref.name}" if spec.secret_ref else "")
@@ -332,7 +356,15 @@ def changed_fields(before: DataSpec, identities: tuple[str, str], after: DataSpe
 
 
 def _difference(old: str, new: str) -> str:
-    """The fields of a Connection in which two identities differ."""
+    """Return the fields of a Connection in which two identities differ.
+
+    Args:
+        old: The identity when the run was started, such as `mysql:db.example:3306/shop`.
+        new: The current identity.
+
+    Returns:
+        Paths of the fields, joined by `and`.
+    """
     before, after = _IDENTITY.fullmatch(old), _IDENTITY.fullmatch(new)
     if before is None or after is None or before["type"] != after["type"]:
         return "spec.type or spec.file"

@@ -47,7 +47,7 @@ def canonical_text(value: Any) -> str:  # noqa: PLR0911  one line per type
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, timedelta):
-        return f"{value // timedelta(microseconds=1)}µs"
+        return f"{value // timedelta(microseconds=1)} microseconds"
     if isinstance(value, list):
         return ",".join(map(canonical_text, value))
     if isinstance(value, dict):

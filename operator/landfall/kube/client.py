@@ -178,6 +178,7 @@ class Kube:
             The objects.
 
         Raises:
+            ForbiddenError: The objects of the cluster may not be read.
             KubeError: A request failed.
         """
         for scope in self.scopes:
@@ -372,7 +373,17 @@ class Kube:
             response.close()
 
     async def published(self, path: str) -> Object:
-        """Read a document of the API server that is not an object, such as its token-signing keys. Raises KubeError."""
+        """Read a document of the API server that is not an object, such as its token-signing keys.
+
+        Args:
+            path: The path of the document.
+
+        Returns:
+            The document.
+
+        Raises:
+            KubeError: The request failed.
+        """
         return await self._json("GET", path, accept="application/json, application/jwk-set+json")
 
     # -- transport ----------------------------------------------------------------------------------------------------
@@ -415,6 +426,16 @@ def _transport(request: str) -> Iterator[None]:
     The client passes on the classes of the library below it, and not all of them are `OSError` or `TimeoutError`. A
     body that is no JSON is a defect of ours: its TypeError passes through, is logged with its trace, and does not look like a server
     that does not answer.
+
+    Args:
+        request: What is requested, such as `GET /api/v1/pods`; messages begin with it.
+
+    Yields:
+        Nothing; the block runs inside.
+
+    Raises:
+        TypeError: The body is no JSON.
+        KubeError: The transport failed.
     """
     try:
         yield

@@ -24,7 +24,8 @@ from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.rows import Moved, Row
 from landfall.engine.model.table_shape import Shape
-from landfall.engine.sources.base import CopyJob, Freeze, Reader, RowSink, Source, send_rows
+from landfall.engine.sources.base import CopyJob, Freeze, Reader, RowSink, Source
+from landfall.engine.sources.copy_blocks import send_rows
 from landfall.engine.sources.engine import SourceCapabilities, SourceEngine
 from landfall.engine.sources.keyed_dialect import KeyedDialect
 from landfall.engine.sources.queries import Columns, QueryParts, TableQueries, columns_of

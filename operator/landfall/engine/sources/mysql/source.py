@@ -15,11 +15,10 @@ from landfall.engine.sources.base import (
     CopyJob,
     Reader,
     RowSink,
-    all_blocks,
     count_and_sum,
-    send_rows,
     while_busy,
 )
+from landfall.engine.sources.copy_blocks import all_blocks, send_rows
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.mysql.fence import MOST_TABLES_AT_ONCE, MySqlLock, Tables, remove_fence
 from landfall.engine.sources.mysql.session import MySqlSession

@@ -11,7 +11,8 @@ from pathlib import Path
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
 from landfall.engine.model.rows import Moved, Row
-from landfall.engine.sources.base import CopyJob, Reader, RowSink, acquire_lock, all_blocks, send_rows
+from landfall.engine.sources.base import CopyJob, Reader, RowSink, acquire_lock
+from landfall.engine.sources.copy_blocks import all_blocks, send_rows
 from landfall.engine.sources.sqlite.fence import SqliteLock, remove_fence
 from landfall.engine.sources.sqlite.session import SqliteSession
 
