@@ -17,15 +17,15 @@ def by_cause(plan: Plan) -> Plan:
     for other in [r for r in risks if r.kind == "OtherSchema"]:
         name = re.escape(other.affected)
         mentioned = re.compile(rf'(?<![\w.]){name}\.|schema "{name}"')
-        mine = [r for r in risks if r.kind in _REJECTED and mentioned.search(r.description)]
-        if mine:
-            risks = [r for r in risks if r not in mine and r is not other]
-            risks.append(_cause(other, mine))
+        rejections = [r for r in risks if r.kind in _REJECTED and mentioned.search(r.description)]
+        if rejections:
+            risks = [r for r in risks if r not in rejections and r is not other]
+            risks.append(_cause(other, rejections))
     return replace(plan, risks=()).with_risks(tuple(risks))
 
 
-def _cause(other: Risk, mine: list[Risk]) -> Risk:
+def _cause(other: Risk, rejections: list[Risk]) -> Risk:
     order = list(Severity)
-    severity = max((r.severity for r in mine), key=order.index)
-    text = f"{other.description}; the target rejects {counted(len(mine), 'statement')}, for example of {mine[0].affected}: {mine[0].description}"
+    severity = max((r.severity for r in rejections), key=order.index)
+    text = f"{other.description}; the target rejects {counted(len(rejections), 'statement')}, for example of {rejections[0].affected}: {rejections[0].description}"
     return replace(other, severity=severity, description=text)

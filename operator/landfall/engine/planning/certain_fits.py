@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from landfall.engine.matching.name_similarity import same_name
 from landfall.engine.matching.type_families import Kind, kind_of
 from landfall.engine.model.catalog import Catalog, Column, Table
-from landfall.engine.planning.conversions import written
+from landfall.engine.planning.conversions import base_type
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.type_text import zone
 
@@ -36,14 +36,14 @@ class FilledColumn:
 
     tables: tuple[Table, Table]
     column: Column
-    wanted: Column
+    existing_column: Column
     misfits: int
 
     @property
     def keeps_names(self) -> bool:
         """Whether table and column have the same name on both sides."""
-        mine, theirs = self.tables
-        return same_name(mine.name, theirs.name) and same_name(self.column.name, self.wanted.name)
+        source_table, existing_table = self.tables
+        return same_name(source_table.name, existing_table.name) and same_name(self.column.name, self.existing_column.name)
 
 
 def certainty(filled: FilledColumn, rows: int, existing: Catalog, engine: SourceEngine) -> str:
@@ -55,49 +55,49 @@ def certainty(filled: FilledColumn, rows: int, existing: Catalog, engine: Source
         existing: The catalog of the target, for the rules of domains.
         engine: The source.
     """
-    column, wanted = filled.column, filled.wanted
+    column, existing_column = filled.column, filled.existing_column
     if filled.misfits or not filled.keeps_names or column.expression:
         return ""
-    rules = _rules(wanted, existing)
+    rules = _rules(existing_column, existing)
     if rules:
         size = _only_length(rules)
         fixed = column.type.length if column.type.name == "binary" and engine.capabilities.typed_values else None
-        return f"all values have the length {size}, which {wanted.type.text} requires" if size and size == fixed else ""
-    if wanted.type.labels:
-        return _listed(column, wanted, rows)
-    ours, theirs = engine.dialect.kind(column), kind_of(written(wanted))
-    if (ours, theirs) not in _SAME_MEANING:
+        return f"all values have the length {size}, which {existing_column.type.text} requires" if size and size == fixed else ""
+    if existing_column.type.labels:
+        return _listed(column, existing_column, rows)
+    source_kind, existing_kind = engine.dialect.kind(column), kind_of(base_type(existing_column))
+    if (source_kind, existing_kind) not in _SAME_MEANING:
         return ""
-    if theirs is Kind.BOOLEAN and ours is Kind.INTEGER:
+    if existing_kind is Kind.BOOLEAN and source_kind is Kind.INTEGER:
         return f"all values of {rows:,} rows are 0 or 1"
-    return f"all values of {rows:,} rows fit in {wanted.type.text}"
+    return f"all values of {rows:,} rows fit in {existing_column.type.text}"
 
 
-def _listed(column: Column, wanted: Column, rows: int) -> str:
-    if column.type.labels and set(column.type.labels) <= set(wanted.type.labels):
-        return f"{wanted.type.text} lists the same values"
-    return f"all values of {rows:,} rows are among those that {wanted.type.text} lists"
+def _listed(column: Column, existing_column: Column, rows: int) -> str:
+    if column.type.labels and set(column.type.labels) <= set(existing_column.type.labels):
+        return f"{existing_column.type.text} lists the same values"
+    return f"all values of {rows:,} rows are among those that {existing_column.type.text} lists"
 
 
-def _rules(wanted: Column, existing: Catalog) -> list[str]:
+def _rules(existing_column: Column, existing: Catalog) -> list[str]:
     """The checks of the domain of an existing column."""
-    if not wanted.type.underlying:
+    if not existing_column.type.underlying:
         return []
-    bare = wanted.type.text.rpartition(".")[2].strip('"')
-    found = [o.definition for o in existing.objects if o.kind == "domain" and o.name == bare]
-    return [clause for definition in found for clause in _CLAUSE.findall(definition)]
+    domain = existing_column.type.text.rpartition(".")[2].strip('"')
+    definitions = [o.definition for o in existing.objects if o.kind == "domain" and o.name == domain]
+    return [clause for definition in definitions for clause in _CLAUSE.findall(definition)]
 
 
 def _only_length(rules: list[str]) -> int:
     """The length that the only check of a domain requires; 0 if there are other checks."""
-    found = _LENGTH.fullmatch(rules[0].strip()) if len(rules) == 1 else None
-    return int(found.group(1)) if found else 0
+    match = _LENGTH.fullmatch(rules[0].strip()) if len(rules) == 1 else None
+    return int(match.group(1)) if match else 0
 
 
-def assumes_utc(given: str, wanted: Column) -> bool:
+def assumes_utc(copied_type: str, existing_column: Column) -> bool:
     """Return whether times without a time zone become times with one, or the other way: a zone has to be assumed."""
-    theirs = written(wanted)
-    return kind_of(given) is Kind.MOMENT is kind_of(theirs) and zone(given) != zone(theirs)
+    existing_type = base_type(existing_column)
+    return kind_of(copied_type) is Kind.MOMENT is kind_of(existing_type) and zone(copied_type) != zone(existing_type)
 
 
 def certain(mapped: int, fit: int, reason: str) -> int | None:

@@ -29,7 +29,7 @@ DESCRIBED = {
 OVERRIDE = "Set an expression (decision Override in a TablePlan), change the existing column, or exclude the column."
 
 
-def written(column: Column) -> str:
+def base_type(column: Column) -> str:
     """Return the type of an existing column; for a domain, its base type."""
     return column.type.without_domain
 
@@ -39,28 +39,32 @@ def raw_name(column: str) -> str:
     return f"{column[:50]}_{_RAW}"
 
 
-def recast(column: Column, wanted: Column, dialect: Dialect) -> Column:
+def recast(column: Column, existing_column: Column, dialect: Dialect) -> Column:
     """Return the source column with its type chosen for an existing column, if the source type has several meanings."""
-    return dialect.recast(column, wanted, kind_of(written(wanted)))
+    return dialect.recast(column, existing_column, kind_of(base_type(existing_column)))
 
 
 # -- probes for profiling ---------------------------------------------------------------------------------------------
 
 
-def probes(column: Column, wanted: Column, engine: SourceEngine) -> tuple[Probe, ...]:
+def probes(column: Column, existing_column: Column, engine: SourceEngine) -> tuple[Probe, ...]:
     """Return what profiling must count of a column, as `recast` returned it, to decide whether it fits."""
-    if column.generated is not None or wanted.generated is not None:
+    if column.generated is not None or existing_column.generated is not None:
         return ()
-    dialect, theirs = engine.dialect, kind_of(written(wanted))
-    c, ours = dialect.operand(column), dialect.kind(column)
-    found = []
-    if not wanted.nullable and (column.nullable or column.expression):
-        found.append(Probe(Violation.MISSING, f"{c} IS NULL"))
-    if wanted.type.labels:
-        found.append(Probe(Violation.NOT_LISTED, dialect.unlisted(c, wanted.type.labels)))
-    subject = _ProbeSubject(c, column, ours, written(wanted), engine)
-    others = (_number(subject, theirs), _text(subject, theirs), dialect.misspelled(column, ours, subject.wanted, theirs))
-    return (*found, *(probe for probe in others if probe))
+    dialect, existing_kind = engine.dialect, kind_of(base_type(existing_column))
+    c, source_kind = dialect.operand(column), dialect.kind(column)
+    actual_probes = []
+    if not existing_column.nullable and (column.nullable or column.expression):
+        actual_probes.append(Probe(Violation.MISSING, f"{c} IS NULL"))
+    if existing_column.type.labels:
+        actual_probes.append(Probe(Violation.NOT_LISTED, dialect.unlisted(c, existing_column.type.labels)))
+    subject = _ProbeSubject(c, column, source_kind, base_type(existing_column), engine)
+    more_probes = (
+        _number(subject, existing_kind),
+        _text(subject, existing_kind),
+        dialect.misspelled(column, source_kind, subject.existing_type, existing_kind),
+    )
+    return (*actual_probes, *(probe for probe in more_probes if probe))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,8 @@ class _ProbeSubject:
 
     c: str
     column: Column
-    ours: Kind
-    wanted: str
+    source_kind: Kind
+    existing_type: str
     engine: SourceEngine
 
     @property
@@ -78,8 +82,8 @@ class _ProbeSubject:
         return self.engine.dialect.integer_bits(self.column)
 
 
-def _number(subject: _ProbeSubject, theirs: Kind) -> Probe | None:
-    least = _NUMBERS.get(theirs) if subject.ours in {Kind.INTEGER, Kind.DECIMAL} else None
+def _number(subject: _ProbeSubject, existing_kind: Kind) -> Probe | None:
+    least = _NUMBERS.get(existing_kind) if subject.source_kind in {Kind.INTEGER, Kind.DECIMAL} else None
     return least(subject) if least else None
 
 
@@ -88,29 +92,29 @@ def _into_boolean(subject: _ProbeSubject) -> Probe | None:
 
 
 def _into_integer(subject: _ProbeSubject) -> Probe | None:
-    bits = _RANGES.get(subject.wanted, 63)
-    if subject.ours is Kind.INTEGER and subject.bits <= bits:
+    bits = _RANGES.get(subject.existing_type, 63)
+    if subject.source_kind is Kind.INTEGER and subject.bits <= bits:
         return None
     return Probe(Violation.OVERSIZED, f"{subject.c}<{-(2**bits)} OR {subject.c}>{2**bits - 1}")
 
 
 def _into_float(subject: _ProbeSubject) -> Probe | None:
-    bits = 24 if subject.wanted == "real" else 53
-    if subject.ours is not Kind.INTEGER or subject.bits <= bits:
+    bits = 24 if subject.existing_type == "real" else 53
+    if subject.source_kind is not Kind.INTEGER or subject.bits <= bits:
         return None
     return Probe(Violation.OVERSIZED, f"{subject.c}<{-(2**bits)} OR {subject.c}>{2**bits}")
 
 
 def _into_decimal(subject: _ProbeSubject) -> Probe | None:
-    size, c = numeric_size(subject.wanted), subject.c
+    size, c = numeric_size(subject.existing_type), subject.c
     if size is None:
         return None
     if not subject.engine.capabilities.typed_values:
         return Probe(Violation.OVERSIZED, subject.engine.dialect.unfit_number(c, *size))
-    mine = numeric_size(subject.column.type.text) if subject.ours is Kind.DECIMAL else None
-    if mine and mine[1] <= size[1] and mine[0] - mine[1] <= size[0] - size[1]:
+    source_size = numeric_size(subject.column.type.text) if subject.source_kind is Kind.DECIMAL else None
+    if source_size and source_size[1] <= size[1] and source_size[0] - source_size[1] <= size[0] - size[1]:
         return None
-    rounded = f" OR {c}<>ROUND({c},{size[1]})" if subject.ours is Kind.DECIMAL else ""
+    rounded = f" OR {c}<>ROUND({c},{size[1]})" if subject.source_kind is Kind.DECIMAL else ""
     return Probe(Violation.OVERSIZED, f"ABS({c})>={10 ** (size[0] - size[1])}{rounded}")
 
 
@@ -122,13 +126,13 @@ _NUMBERS = {
 }
 
 
-def _text(subject: _ProbeSubject, theirs: Kind) -> Probe | None:
-    size, dialect, c = most_characters(subject.wanted), subject.engine.dialect, subject.c
-    if theirs is not Kind.TEXT or size is None:
+def _text(subject: _ProbeSubject, existing_kind: Kind) -> Probe | None:
+    size, dialect, c = most_characters(subject.existing_type), subject.engine.dialect, subject.c
+    if existing_kind is not Kind.TEXT or size is None:
         return None
     length = subject.column.type.length
-    if subject.ours is not Kind.TEXT:
-        if size >= _FREE_TEXT and subject.ours not in {Kind.JSON, Kind.OTHER, Kind.LIST}:
+    if subject.source_kind is not Kind.TEXT:
+        if size >= _FREE_TEXT and subject.source_kind not in {Kind.JSON, Kind.OTHER, Kind.LIST}:
             return None
         c = dialect.cast_text(c)
     elif length and length <= size and subject.engine.capabilities.typed_values:

@@ -9,35 +9,37 @@ from landfall.engine.planning.tables import Draft
 from landfall.engine.targets.engine import Translated
 
 
-def add_defaults(draft: Draft, table: Table, planned: TablePlan) -> None:
+def add_defaults(draft: Draft, table: Table, table_plan: TablePlan) -> None:
     """Add the defaults of a table's columns to the draft, and a risk for each that has no counterpart."""
     for column in table.columns:
-        mine = next(c for c in planned.columns if c.source == column.name)
-        if column.default is None or not mine.moved or column.identity:
+        column_plan = next(c for c in table_plan.columns if c.source == column.name)
+        if column.default is None or not column_plan.moved or column.identity:
             continue
-        found = _default(draft, column.default, mine)
-        label = f"{planned.label}.{column.name}"
-        if found.problem:
+        translated = _default(draft, column.default, column_plan)
+        label = f"{table_plan.label}.{column.name}"
+        if translated.problem:
             draft.add_risk(
                 Severity.MEDIUM,
                 "Default",
                 label,
-                f"the default {column.default} is not migrated: {found.problem}",
+                f"the default {column.default} is not migrated: {translated.problem}",
                 "Set a default manually if inserts need it.",
             )
-        elif found.sql:
+        elif translated.sql:
             _local_time(draft, column.default, label)
-            sql = draft.target.ddl.set_default(planned.target, mine.target, found.sql)
-            draft.add_statement(Stage.FINISH, "default", mine.target, planned.target, sql, describes=label)
+            sql = draft.target.ddl.set_default(table_plan.target, column_plan.target, translated.sql)
+            draft.add_statement(Stage.FINISH, "default", column_plan.target, table_plan.target, sql, describes=label)
 
 
 def _local_time(draft: Draft, text: str, label: str) -> None:
     value = None if draft.native else draft.engine.dialect.default_value(text)
     if isinstance(value, CurrentTime) and value.local:
-        told = (
+        text_of_risk = (
             f"the default {text} is the local time of the machine in the source, and that of the session (TimeZone) in the target"
         )
-        draft.add_risk(Severity.LOW, "Default", label, told, "Set TimeZone of the database or role to that of the application.")
+        draft.add_risk(
+            Severity.LOW, "Default", label, text_of_risk, "Set TimeZone of the database or role to that of the application."
+        )
 
 
 def _default(draft: Draft, text: str, column: ColumnPlan) -> Translated:

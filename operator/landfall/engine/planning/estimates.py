@@ -44,7 +44,7 @@ class _StatementCounts:
     foreign_keys: Counter[tuple[str, str]]
 
     @classmethod
-    def of(cls, plan: Plan) -> _StatementCounts:
+    def from_plan(cls, plan: Plan) -> _StatementCounts:
         """Count the statements of a plan once, for all of its tables."""
         return cls(
             plan,
@@ -59,27 +59,27 @@ class _StatementCounts:
 
 
 def _with_estimates(plan: Plan, options: Options) -> Plan:
-    counts = _StatementCounts.of(plan)
+    counts = _StatementCounts.from_plan(plan)
     tables = tuple(replace(t, estimates=_of_table(counts, t)) for t in plan.tables)
-    moved = [t for t in tables if t.moved]
-    rows = sum(t.rows for t in moved)
-    size = sum(t.bytes for t in moved)
-    copy, check = _seconds(moved)
+    moved_tables = [t for t in tables if t.moved]
+    rows = sum(t.rows for t in moved_tables)
+    size = sum(t.bytes for t in moved_tables)
+    copy, check = _seconds(moved_tables)
     if options.rows_per_second:
         copy = max(copy, rows / options.rows_per_second)
     if options.bytes_per_second:
         copy = max(copy, size / options.bytes_per_second)
     # Under the write lock: comparing every row, about half of that time again for repairs, validating the foreign keys, and the objects.
     objects = _of_objects(replace(plan, tables=tables))
-    freeze = 1 + check * 1.5 + sum(_keying(counts, t) for t in moved) + objects
+    freeze = 1 + check * 1.5 + sum(_keying(counts, t) for t in moved_tables) + objects
     estimates = {
-        "tables": len(moved),
-        **{part: sum(t.estimates[part] for t in moved) for part in ("columns", "relationships", "transformations")},
+        "tables": len(moved_tables),
+        **{part: sum(t.estimates[part] for t in moved_tables) for part in ("columns", "relationships", "transformations")},
         "rows": rows,
         "bytes": size,
         "schemaSeconds": 1 + len(plan.statements) // 200,
         "copySeconds": round(copy + 0.5),
-        "indexSeconds": round(sum(_indexing(counts, t) for t in moved) + 0.5),
+        "indexSeconds": round(sum(_indexing(counts, t) for t in moved_tables) + 0.5),
         "validationSeconds": round(check + 0.5),
         "cutoverSeconds": round(1 + objects),
     }
@@ -88,10 +88,10 @@ def _with_estimates(plan: Plan, options: Options) -> Plan:
 
 def _of_objects(plan: Plan) -> float:
     """Seconds under the write lock for the objects of a plan, however few rows they have."""
-    found = len(plan.tables) * _LOCKED_SECONDS["table"] + sum(len(t.columns) for t in plan.tables) * _LOCKED_SECONDS["column"]
-    found += len(plan.of_stage(Stage.INDEXES)) * _LOCKED_SECONDS["index"]
-    found += sum(1 for s in plan.statements if s.kind == "check") * _LOCKED_SECONDS["check"]
-    return found + (len(plan.of_stage(Stage.KEYS)) + len(plan.of_stage(Stage.LAST))) * _LOCKED_SECONDS["statement"]
+    seconds = len(plan.tables) * _LOCKED_SECONDS["table"] + sum(len(t.columns) for t in plan.tables) * _LOCKED_SECONDS["column"]
+    seconds += len(plan.of_stage(Stage.INDEXES)) * _LOCKED_SECONDS["index"]
+    seconds += sum(1 for s in plan.statements if s.kind == "check") * _LOCKED_SECONDS["check"]
+    return seconds + (len(plan.of_stage(Stage.KEYS)) + len(plan.of_stage(Stage.LAST))) * _LOCKED_SECONDS["statement"]
 
 
 def _seconds(tables: Sequence[TablePlan]) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from landfall.engine.model.plan import ColumnPlan, Counter, Decision, Severity, 
 from landfall.engine.planning import schema_objects
 from landfall.engine.planning import tables as build
 from landfall.engine.planning.certain_fits import CERTAIN, FilledColumn, assumes_utc, certain, certainty
-from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, raw_name, recast, written
+from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, base_type, raw_name, recast
 from landfall.engine.planning.free_sequences import followed_sequences, plan_free_sequences
 from landfall.engine.planning.partitions import partitions_in_order
 from landfall.engine.planning.tables import DROPPED, NO_ROLLBACK, OCCUPIED, RETAIN, Counterpart, Draft, SourceProfile
@@ -46,30 +46,32 @@ def as_read(catalog: Catalog, counterparts: Counterparts) -> Catalog:
 
 
 def _as_read(table: Table, catalog: Catalog, counterparts: Counterparts) -> Table:
-    mine = counterparts.get((table.schema, table.name))
-    if mine is None:
+    counterpart = counterparts.get((table.schema, table.name))
+    if counterpart is None:
         return table
     columns = []
     for column in table.columns:
-        pair = mine.pairs.get(column.name)
-        columns.append(recast(column, mine.table.column(pair.target), engine_of(catalog.engine).dialect) if pair else column)
+        pair = counterpart.pairs.get(column.name)
+        columns.append(
+            recast(column, counterpart.table.column(pair.target), engine_of(catalog.engine).dialect) if pair else column
+        )
     if engine_of(catalog.engine).capabilities.speaks_target_sql:
         return replace(table, columns=tuple(columns))
-    keys = tuple(_key_in_source(k, mine, counterparts) for k in mine.table.foreign_keys)
+    keys = tuple(_key_in_source(k, counterpart, counterparts) for k in counterpart.table.foreign_keys)
     return replace(table, columns=tuple(columns), foreign_keys=keys)
 
 
-def _key_in_source(key: ForeignKey, mine: Counterpart, counterparts: Counterparts) -> ForeignKey:
+def _key_in_source(key: ForeignKey, counterpart: Counterpart, counterparts: Counterparts) -> ForeignKey:
     """A foreign key of the existing table with the names of the source; without columns if the source has no counterpart."""
-    parent = next(((where, c) for where, c in counterparts.items() if c.table.name == key.ref_table), None)
-    if parent is None or key.ref_schema not in {"", mine.table.schema}:
+    parent = next(((source_name, c) for source_name, c in counterparts.items() if c.table.name == key.ref_table), None)
+    if parent is None or key.ref_schema not in {"", counterpart.table.schema}:
         return ForeignKey(key.name, (), "", "", ())
     (schema, name), other = parent
-    columns = tuple(_stands_for(mine, c) for c in key.columns)
-    others = tuple(_stands_for(other, c) for c in key.ref_columns)
-    if not all(columns) or not all(others):
+    columns = tuple(_stands_for(counterpart, c) for c in key.columns)
+    parent_columns = tuple(_stands_for(other, c) for c in key.ref_columns)
+    if not all(columns) or not all(parent_columns):
         return ForeignKey(key.name, (), "", "", ())
-    return ForeignKey(key.name, columns, schema, name, others)
+    return ForeignKey(key.name, columns, schema, name, parent_columns)
 
 
 def _stands_for(counterpart: Counterpart, target: str) -> str:
@@ -82,32 +84,32 @@ def reduced(draft: Draft) -> None:
         return
     catalog, mode = draft.catalog, draft.options.mode
     draft.followed = followed_sequences(catalog, draft.existing)
-    there = {t.name for t in draft.existing.tables} | {v.name for v in draft.existing.views}
+    existing_names = {t.name for t in draft.existing.tables} | {v.name for v in draft.existing.views}
     views = []
     for view in catalog.views:
-        if mode is Mode.DATA_ONLY or draft.spelled(view.name) in there:
+        if mode is Mode.DATA_ONLY or draft.spelled(view.name) in existing_names:
             text = (
                 "the target has a view with this name, which is not changed" if mode is Mode.FULL else "DataOnly creates no views"
             )
             draft.add_risk(Severity.INFO, "ViewKept", view.name, text, "No action is required.")
         else:
             views.append(view)
-    kept = _kept(draft, catalog, draft.existing) if mode is Mode.FULL else _none(draft, catalog)
-    draft.catalog = replace(catalog, views=tuple(views), objects=kept)
+    objects = _remaining_objects(draft, catalog, draft.existing) if mode is Mode.FULL else _none(draft, catalog)
+    draft.catalog = replace(catalog, views=tuple(views), objects=objects)
 
 
-def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObject, ...]:
+def _remaining_objects(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObject, ...]:
     """The source's objects that the target does not have; each omitted one is a risk of the plan."""
     filled = {name for _, name in draft.counterparts}
     owned = {o.name for o in catalog.objects if o.kind == "ownership" and o.table in filled}
-    there = {(o.kind, o.name) for o in existing.objects}
-    kept = []
+    existing_objects = {(o.kind, o.name) for o in existing.objects}
+    remaining = []
     for thing in catalog.objects:
         label = f"{thing.table}.{thing.name}" if thing.table else f"{thing.name}{thing.signature}"
         if thing.kind in schema_objects.NAMES_IN_BODIES and thing.table in filled:
             continue  # the existing table has its own indexes and checks
         if not thing.definition:
-            kept.append(thing)  # an object that cannot be migrated is reported as in any other plan
+            remaining.append(thing)  # an object that cannot be migrated is reported as in any other plan
         elif thing.table in filled and thing.kind not in _OF_THE_DEFINITION:
             text = f"the source's {thing.kind} is not migrated: the existing table keeps its own"
             draft.add_risk(
@@ -115,7 +117,7 @@ def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObje
             )
         elif thing.kind == "sequence" and thing.name in {name for _, name in draft.followed}:
             continue  # it has a risk of its own
-        elif not thing.table and (thing.kind, thing.name) in there and thing.name not in owned:
+        elif not thing.table and (thing.kind, thing.name) in existing_objects and thing.name not in owned:
             draft.add_risk(
                 Severity.INFO,
                 "ObjectKept",
@@ -124,9 +126,9 @@ def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObje
                 "No action is required.",
             )
         elif thing.table not in filled and thing.name not in owned:
-            kept.append(thing)
-    labels = {o.label for o in kept if not o.of}
-    return tuple(o for o in kept if not o.of or o.of in labels or o.table)
+            remaining.append(thing)
+    labels = {o.label for o in remaining if not o.of}
+    return tuple(o for o in remaining if not o.of or o.of in labels or o.table)
 
 
 def _none(draft: Draft, catalog: Catalog) -> tuple[SourceObject, ...]:
@@ -149,35 +151,35 @@ def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
     tables = selected(draft.catalog, draft.options)
     existing = {t.name for t in draft.existing.tables} if draft.existing else set()
     for table in sorted(tables, key=lambda t: draft.spelled(t.name) != t.name):  # a name first goes to the table that has it
-        mine = draft.counterparts.get((table.schema, table.name))
-        if mine is None and draft.existing:
+        counterpart = draft.counterparts.get((table.schema, table.name))
+        if counterpart is None and draft.existing:
             _without_counterpart(draft, table, existing)
         draft.names[table.schema, table.name] = (
-            mine.table.name if mine else draft.relation(draft.spelled(table.name), table.schema)
+            counterpart.table.name if counterpart else draft.relation(draft.spelled(table.name), table.schema)
         )
-    made = []
+    table_plans = []
     for number, table in enumerate(tables):
-        mine = draft.counterparts.get((table.schema, table.name))
+        counterpart = draft.counterparts.get((table.schema, table.name))
         draft.enter(table.schema)
-        if mine is None:
-            planned = build.new_table(draft, number, table)
-            schema_objects.surround(draft, replace(table, unlogged=False), planned)
+        if counterpart is None:
+            table_plan = build.new_table(draft, number, table)
+            schema_objects.surround(draft, replace(table, unlogged=False), table_plan)
         else:
-            planned = _Filling(draft, number, table, mine).made()
-        made.append(planned)
+            table_plan = _Filling(draft, number, table, counterpart).planned_table()
+        table_plans.append(table_plan)
     draft.enter("")
     _ask_for_the_time_zone(draft)
     plan_free_sequences(draft)
     partitions_in_order(draft)
-    return tuple(made)
+    return tuple(table_plans)
 
 
 def _ask_for_the_time_zone(draft: Draft) -> None:
     """One risk for all columns whose values get or lose a time zone, unless a TablePlan decides on the column."""
     if not draft.zoneless:
         return
-    named = enumerated(draft.zoneless, _NAMED)
-    text = f"date and time values without a time zone are taken for UTC, and existing columns without one get the time in UTC: {named}"
+    columns = enumerated(draft.zoneless, _NAMED)
+    text = f"date and time values without a time zone are taken for UTC, and existing columns without one get the time in UTC: {columns}"
     advice = (
         "Approve the plan if the application writes UTC. Otherwise set decision: Override for these columns in a TablePlan, with an expression"
         " that converts the local time to UTC."
@@ -208,16 +210,16 @@ class _Filling:
     counterpart: Counterpart
     raws: tuple[tuple[str, str], ...] = ()
 
-    def made(self) -> TablePlan:
+    def planned_table(self) -> TablePlan:
         """Return the planned table, and add the statements that create its staged copy."""
         draft, table, target = self.draft, self.table, self.counterpart.table
         columns = tuple(self._column(c) for c in table.columns)
         noted = replace(table, notes=()) if table.unlogged else table  # the existing table says whether it is unlogged
-        planned = build.planned_table(draft, self.number, noted, target.name, columns)
-        form = "text" if draft.native and any(c.target_type != c.source_type for c in columns if c.moved) else planned.form
+        table_plan = build.planned_table(draft, self.number, noted, target.name, columns)
+        form = "text" if draft.native and any(c.target_type != c.source_type for c in columns if c.moved) else table_plan.form
         self._structure()
-        self._about(planned.label)
-        return replace(planned, form=form, counters=self._counters(columns))
+        self._about(table_plan.label)
+        return replace(table_plan, form=form, counters=self._counters(columns))
 
     def _add_risk(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
         self.draft.add_risk(severity, kind, affected, description, mitigation)
@@ -232,42 +234,42 @@ class _Filling:
         pair = self.counterpart.pairs.get(column.name)
         if (decided and decided.decision == "Exclude") or pair is None:
             return self._left_out(column, label, decided)
-        wanted = self.counterpart.table.column(pair.target)
+        existing_column = self.counterpart.table.column(pair.target)
         mapped, converted = build.mapped_column(draft, table, column, counts, decided)
         mapped = build.overridden_mapping(draft, table, column, mapped)
-        fit = self._fit(mapped, column, wanted, label)
+        fit = self._fit(mapped, column, existing_column, label)
         for kind, count in sorted(counts.items()):
-            if count and kind in DESCRIBED and (kind is not Violation.NOT_BOOLEAN or _counts_truths(draft, wanted)):
-                text = DESCRIBED[kind].format(n=counted(count, "row", "hold"), w=written(wanted))
+            if count and kind in DESCRIBED and (kind is not Violation.NOT_BOOLEAN or _counts_truths(draft, existing_column)):
+                text = DESCRIBED[kind].format(n=counted(count, "row", "hold"), w=base_type(existing_column))
                 self._add_risk(Severity.BLOCKER, kind.value[0].upper() + kind.value[1:], label, text, OVERRIDE)
-        utc = assumes_utc(mapped.target_type, wanted) and fit.confidence > 0
+        utc = assumes_utc(mapped.target_type, existing_column) and fit.confidence > 0
         if utc and decided is None:
             self.draft.zoneless.append(label)
         sure = CERTAIN if utc else fit.confidence  # one risk of the plan asks for the time zone of all columns
-        filled = FilledColumn((table, self.counterpart.table), column, wanted, sum(counts.values()) + len(converted))
-        known = self._certainty(filled)
-        confidence = certain(mapped.confidence, sure, known) or min(
+        filled = FilledColumn((table, self.counterpart.table), column, existing_column, sum(counts.values()) + len(converted))
+        certainty = self._certainty(filled)
+        confidence = certain(mapped.confidence, sure, certainty) or min(
             pair.confidence, sure, mapped.confidence, 75 if converted else 100
         )
-        displaced = () if decided and decided.target_column else self._displaced(column.name, wanted.name)
+        displaced = () if decided and decided.target_column else self._displaced(column.name, existing_column.name)
         if fit.raw:
-            self.raws = (*self.raws, (wanted.name, fit.raw))
+            self.raws = (*self.raws, (existing_column.name, fit.raw))
         return ColumnPlan(
             source=column.name,
-            target=raw_name(wanted.name) if fit.raw else wanted.name,
+            target=raw_name(existing_column.name) if fit.raw else existing_column.name,
             source_type=column.type.text or "(none)",
-            target_type=fit.raw or wanted.type.text,
+            target_type=fit.raw or existing_column.type.text,
             mapping=replace(fit.mapping, nullable=column.nullable or any(c.rule == "Null" for c in converted)),
-            nullable=wanted.nullable,
-            decision=Decision.NEEDS_REVIEW if displaced and decided is None else build.settled(draft, confidence, decided),
+            nullable=existing_column.nullable,
+            decision=Decision.NEEDS_REVIEW if displaced and decided is None else build.decision_for(draft, confidence, decided),
             confidence=min(confidence, _DISPLACED) if displaced else confidence,
-            reasons=(*pair.reasons, *displaced, *fit.reasons, *([known] if known else _rivals(pair.rivals))),
+            reasons=(*pair.reasons, *displaced, *fit.reasons, *([certainty] if certainty else _rivals(pair.rivals))),
             transformation=column.expression or mapped.transformation or ("::jsonb" if fit.raw else ""),
-            generated=wanted.generated or "",
-            stored=wanted.stored,
+            generated=existing_column.generated or "",
+            stored=existing_column.stored,
             converted=converted,
-            final=wanted.name if fit.raw else "",
-            final_type=wanted.type.text if fit.raw else "",
+            final=existing_column.name if fit.raw else "",
+            final_type=existing_column.type.text if fit.raw else "",
         )
 
     def _certainty(self, filled: FilledColumn) -> str:
@@ -278,19 +280,23 @@ class _Filling:
         """Why a matched pair needs review: the other side has another column with one of the two names."""
         if same_name(source, target):
             return ()
-        found = [f"the target also has a column {source}"] if any(same_name(source, c.name) for c in self._theirs) else []
-        found += [f"the source also has a column {target}"] if any(same_name(target, c.name) for c in self.table.columns) else []
-        return tuple(found)
+        reasons = (
+            [f"the target also has a column {source}"] if any(same_name(source, c.name) for c in self._existing_columns) else []
+        )
+        reasons += (
+            [f"the source also has a column {target}"] if any(same_name(target, c.name) for c in self.table.columns) else []
+        )
+        return tuple(reasons)
 
     @property
-    def _theirs(self) -> tuple[Column, ...]:
+    def _existing_columns(self) -> tuple[Column, ...]:
         return self.counterpart.table.columns
 
     def _left_out(self, column: Column, label: str, decided: ColumnDecision | None) -> ColumnPlan:
         excluded = decided is not None and decided.decision == "Exclude"
         if not excluded and not (decided and decided.target_column):  # `unknown_names` reports an invalid name
-            known = ", ".join(c.name for c in self.counterpart.table.columns if c.name not in self._taken())
-            text = f"no column of {self.counterpart.table.name} matches it" + (f"; unused columns: {known}" if known else "")
+            unused = ", ".join(c.name for c in self.counterpart.table.columns if c.name not in self._matched_names())
+            text = f"no column of {self.counterpart.table.name} matches it" + (f"; unused columns: {unused}" if unused else "")
             advice = "Name one (targetColumn in a TablePlan), or exclude the column."
             self._add_risk(Severity.BLOCKER, "NoCounterpart", label, text, advice)
         kind = column.type.text
@@ -306,12 +312,12 @@ class _Filling:
             reasons=() if excluded else ("no column of the existing table is similar",),
         )
 
-    def _taken(self) -> set[str]:
+    def _matched_names(self) -> set[str]:
         return {pair.target for pair in self.counterpart.pairs.values()}
 
-    def _fit(self, mapped: Mapping, column: Column, wanted: Column, label: str) -> Fit:
+    def _fit(self, mapped: Mapping, column: Column, existing_column: Column, label: str) -> Fit:
         try:
-            return self.draft.target.types.fitted(mapped, column, wanted, self.draft.engine)
+            return self.draft.target.types.fitted(mapped, column, existing_column, self.draft.engine)
         except UnfitError as error:
             self._add_risk(Severity.BLOCKER, "Type", label, f"{error}", OVERRIDE)
             return Fit(mapped, 0)
@@ -332,10 +338,10 @@ class _Filling:
         native.names = {(t.schema, t.name): t.name for t in existing.tables}
         native.names |= {(k.ref_schema, k.ref_table): k.ref_table for k in target.foreign_keys}
         self._objects(existing, before=True)
-        theirs = build.new_table(native, self.number, target)
-        begun = len(draft.statements)
-        schema_objects.surround(native, target, self._with_raws(theirs))
-        for at in range(begun, len(draft.statements)):
+        native_table = build.new_table(native, self.number, target)
+        first = len(draft.statements)
+        schema_objects.surround(native, target, self._with_raws(native_table))
+        for at in range(first, len(draft.statements)):
             statement = draft.statements[at]
             if statement.kind == "default":
                 draft.statements[at] = replace(statement, stage=Stage.TABLES)
@@ -347,9 +353,9 @@ class _Filling:
                 Severity(target.note_severity), "TableFeature", target.name, text, "Approve the plan if that is what you want."
             )
 
-    def _with_raws(self, theirs: TablePlan) -> TablePlan:
+    def _with_raws(self, native_table: TablePlan) -> TablePlan:
         """`jsonb` columns are computed from a staged text column, which is dropped at the cutover."""
-        columns = list(theirs.columns)
+        columns = list(native_table.columns)
         ddl = self.draft.target.ddl
         for name, kind in self.raws:
             at = next(n for n, c in enumerate(columns) if c.target == name)
@@ -357,18 +363,18 @@ class _Filling:
             columns.append(replace(columns[at], source=raw, target=raw, target_type=kind, nullable=True, comment="", collate=""))
             columns[at] = replace(columns[at], generated=ddl.converted(raw, columns[at].target_type), stored=True)
             default = self.counterpart.table.column(name).default or ""
-            for sql in ddl.settle_converted(theirs.target, name, raw, default):
-                self.draft.add_statement(Stage.SWAP, "staged text", name, theirs.target, sql, essential=True)
-        return replace(theirs, columns=tuple(columns))
+            for sql in ddl.settle_converted(native_table.target, name, raw, default):
+                self.draft.add_statement(Stage.SWAP, "staged text", name, native_table.target, sql, essential=True)
+        return replace(native_table, columns=tuple(columns))
 
     def _objects(self, existing: Catalog, *, before: bool) -> None:
         """Sequences that the table owns, and its extended statistics."""
         name = self.counterpart.table.name
         owned = self._owned(existing)
         for thing in existing.objects:
-            mine = thing.name in owned if thing.kind == "sequence" else thing.table == name
+            belongs = thing.name in owned if thing.kind == "sequence" else thing.table == name
             stage = schema_objects.STAGES.get(thing.kind, Stage.LAST)
-            if thing.kind in _CARRIED and mine and (stage is Stage.PREPARE) is before:
+            if thing.kind in _CARRIED and belongs and (stage is Stage.PREPARE) is before:
                 self.draft.add_statement(
                     stage, thing.kind, thing.name, name, thing.definition, essential=thing.kind != "statistics"
                 )
@@ -379,16 +385,18 @@ class _Filling:
 
     def _counters(self, columns: tuple[ColumnPlan, ...]) -> tuple[Counter, ...]:
         """Sequences of the columns that are filled, whether or not the source has a counter."""
-        found = []
-        for planned in columns:
-            if not planned.moved or planned.final:
+        counters = []
+        for column_plan in columns:
+            if not column_plan.moved or column_plan.final:
                 continue
-            wanted = self.counterpart.table.column(planned.target)
-            counted = self.table.column(planned.source).identity
-            if wanted.identity or (wanted.default or "").startswith("nextval("):
-                step = wanted.identity.increment if wanted.identity else 1
-                found.append(Counter(self.counterpart.table.name, planned.target, planned.source if counted else "", step))
-        return tuple(found)
+            existing_column = self.counterpart.table.column(column_plan.target)
+            counted = self.table.column(column_plan.source).identity
+            if existing_column.identity or (existing_column.default or "").startswith("nextval("):
+                step = existing_column.identity.increment if existing_column.identity else 1
+                counters.append(
+                    Counter(self.counterpart.table.name, column_plan.target, column_plan.source if counted else "", step)
+                )
+        return tuple(counters)
 
     def _about(self, label: str) -> None:
         """Add the risks of the existing table."""
@@ -400,9 +408,9 @@ class _Filling:
             advice = "If it is another one, name it (targetTable in a TablePlan), or exclude the table (spec.data.source.excludeTables)."
             low = sure < self.draft.options.auto_approve_percent
             self._add_risk(Severity.HIGH if low else Severity.LOW, "Counterpart", label, text, advice)
-        what = "table" if self.counterpart.occupied else "empty table"
-        text = f"the {what} is filled from {label}; it keeps its definition, indexes, keys and triggers, and those of the source are not migrated"
-        restored = f"A rollback restores the {what}."
+        noun = "table" if self.counterpart.occupied else "empty table"
+        text = f"the {noun} is filled from {label}; it keeps its definition, indexes, keys and triggers, and those of the source are not migrated"
+        restored = f"A rollback restores the {noun}."
         self._add_risk(
             Severity.INFO, "Filled", target.name, text, restored if self.draft.options.retention_seconds else NO_ROLLBACK
         )
@@ -414,7 +422,7 @@ class _Filling:
                 Severity.BLOCKER, "Partitioned", target.name, "a partitioned or inherited table cannot be filled", advice
             )
         for column in target.columns:
-            if column.name not in self._taken() and column.generated is None:
+            if column.name not in self._matched_names() and column.generated is None:
                 self._about_rest(column)
 
     def _about_rows(self, label: str) -> None:
@@ -441,9 +449,9 @@ class _Filling:
         self._add_risk(Severity.BLOCKER, "Unfilled", label, text, advice)
 
 
-def _counts_truths(draft: Draft, wanted: Column) -> bool:
+def _counts_truths(draft: Draft, existing_column: Column) -> bool:
     """Whether values other than 0 and 1 must be counted. In an untyped source, the type of a new column implies it already."""
-    return kind_of(written(wanted)) is Kind.BOOLEAN and draft.engine.capabilities.typed_values
+    return kind_of(base_type(existing_column)) is Kind.BOOLEAN and draft.engine.capabilities.typed_values
 
 
 def _rivals(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,10 +11,10 @@ from landfall.engine.planning.tables import Draft
 def extensions(draft: Draft, target: TargetFacts) -> None:
     """Add the statements that create extensions, and a risk for each extension that the target lacks or has in another schema."""
     needed = draft.catalog.extensions
-    called = [
+    called_extensions = [
         n for n in draft.catalog.called_extensions if n not in needed and n in target.trusted_extensions - target.extensions
     ]
-    for name in (*needed, *called):
+    for name in (*needed, *called_extensions):
         schema = _schema(draft, name)
         if name in target.extensions:
             _other_schema(draft, target, name, schema)
@@ -32,12 +32,12 @@ def extensions(draft: Draft, target: TargetFacts) -> None:
         else:
             _lacking(draft, name, f"Install the packages of {name} on the target's server, then run CREATE EXTENSION.")
     for name, _ in draft.catalog.installed_extensions:
-        if name not in {*needed, *called, *target.extensions}:
+        if name not in {*needed, *called_extensions, *target.extensions}:
             probably = name in draft.catalog.called_extensions
-            why = "the text of a function seems to call it" if probably else "no migrated object depends on it"
+            reason = "the text of a function seems to call it" if probably else "no migrated object depends on it"
             severity = Severity.MEDIUM if probably else Severity.INFO
             advice = f"Run CREATE EXTENSION {quoted(name)} on the target if it is used."
-            draft.add_risk(severity, "Extension", name, f"the target lacks the extension {name}; {why}", advice)
+            draft.add_risk(severity, "Extension", name, f"the target lacks the extension {name}; {reason}", advice)
 
 
 def _schema(draft: Draft, name: str) -> str:
@@ -53,12 +53,14 @@ def _lacking(draft: Draft, name: str, advice: str) -> None:
 
 
 def _other_schema(draft: Draft, target: TargetFacts, name: str, schema: str) -> None:
-    there = target.extension_schemas.get(name, schema)
-    if draft.catalog.apart and {there, schema} <= set(draft.catalog.schemas):
+    existing_schema = target.extension_schemas.get(name, schema)
+    if draft.catalog.apart and {existing_schema, schema} <= set(draft.catalog.schemas):
         return
-    if there in {schema, draft.options.target_schema} and (there == schema or schema in draft.catalog.schemas):
+    if existing_schema in {schema, draft.options.target_schema} and (
+        existing_schema == schema or schema in draft.catalog.schemas
+    ):
         return
-    text = f"the extension {name} is in schema {there} of the target; migrated objects look for it in schema {schema}"
+    text = f"the extension {name} is in schema {existing_schema} of the target; migrated objects look for it in schema {schema}"
     advice = (
         f"Run ALTER EXTENSION {quoted(name)} SET SCHEMA {quoted(schema)} on the target, or on the source with its schema there."
     )

@@ -19,25 +19,25 @@ def fence_gaps(catalog: Catalog, options: Options) -> tuple[Risk, ...]:
     """Return the risks of a plan whose source refuses writers after the cutover."""
     can = engine_of(catalog.engine).capabilities
     tables = selected(catalog, options)
-    moved = {(t.schema, t.name) for t in tables}
-    found = [
+    moved_tables = {(t.schema, t.name) for t in tables}
+    risks = [
         Risk(Severity(r.severity), r.kind, r.affected, r.text, r.advice)
         for r in catalog.remarks
-        if r.kind == FENCE_PASSED and (r.table in moved or not any(r.table))
+        if r.kind == FENCE_PASSED and (r.table in moved_tables or not any(r.table))
     ]
     statements, advice = can.fence_passes
     if statements:
         text = f"{statements} execute no trigger, so the source does not refuse them after the cutover"
-        found.append(Risk(Severity.INFO, FENCE_PASSED, "source", text, advice))
+        risks.append(Risk(Severity.INFO, FENCE_PASSED, "source", text, advice))
     for table in tables if can.fence_passes_cascades else ():
-        found += [_cascade(table, key) for key in table.foreign_keys if _is_open(catalog, table, key, moved)]
-    return tuple(found)
+        risks += [_cascade(table, key) for key in table.foreign_keys if _is_open(catalog, table, key, moved_tables)]
+    return tuple(risks)
 
 
-def _is_open(catalog: Catalog, table: Table, key: ForeignKey, moved: set[tuple[str, str]]) -> bool:
+def _is_open(catalog: Catalog, table: Table, key: ForeignKey, moved_tables: set[tuple[str, str]]) -> bool:
     """Whether rows change with those of a table that is not fenced."""
     parent = catalog.referenced(table, key)
-    fenced = parent is not None and (parent.schema, parent.name) in moved
+    fenced = parent is not None and (parent.schema, parent.name) in moved_tables
     return not fenced and not _CHANGING.isdisjoint({key.on_delete, key.on_update})
 
 

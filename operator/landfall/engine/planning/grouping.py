@@ -78,47 +78,47 @@ class MappingGroup:
 def risk_groups(plan: Plan) -> tuple[RiskGroup, ...]:
     """Return the risks by cause: the worst first, then in the order of the plan."""
     names = _names(plan)
-    found: dict[tuple[str, ...], list[Risk]] = {}
+    grouped: dict[tuple[str, ...], list[Risk]] = {}
     for risk in plan.risks:
         texts = (_template(risk.description, names), _template(risk.mitigation, names))
-        found.setdefault((risk.severity.value, risk.kind, *texts), []).append(risk)
+        grouped.setdefault((risk.severity.value, risk.kind, *texts), []).append(risk)
     order = list(Severity)
-    groups = [RiskGroup(tuple(risks)) for risks in found.values()]
+    groups = [RiskGroup(tuple(risks)) for risks in grouped.values()]
     return tuple(sorted(groups, key=lambda g: -order.index(g.first.severity)))
 
 
 def mapping_groups(plan: Plan, *, every: bool = False) -> tuple[MappingGroup, ...]:
     """Return the mappings to read, those first that wait for a person. With `every` each column is a group of its own."""
     names = _names(plan)
-    found: dict[tuple[str, ...], list[tuple[TablePlan, ColumnPlan]]] = {}
+    grouped: dict[tuple[str, ...], list[tuple[TablePlan, ColumnPlan]]] = {}
     for table in plan.tables:
         for column in table.columns:
             if not (every or _is_telling(column)):
                 continue
             key = (table.label, column.source) if every or _is_renamed(column) else _cause(column, names)
-            found.setdefault(key, []).append((table, column))
-    groups = [MappingGroup(tuple(columns)) for columns in found.values()]
+            grouped.setdefault(key, []).append((table, column))
+    groups = [MappingGroup(tuple(columns)) for columns in grouped.values()]
     return tuple(groups) if every else tuple(sorted(groups, key=lambda g: not g.waits))
 
 
 def not_migrated(plan: Plan) -> tuple[str, ...]:
     """Return what a completed run leaves behind, a line for each kind of object with its number and some names."""
-    found: dict[str, list[str]] = {}
+    grouped: dict[str, list[str]] = {}
     for risk in plan.risks:
         if risk.severity is not Severity.BLOCKER and risk.kind != _FILLED and _LEFT_OUT.search(risk.description):
-            names = found.setdefault(_noun(risk), [])
+            names = grouped.setdefault(_noun(risk), [])
             if risk.affected not in names:
                 names.append(risk.affected)
-    return tuple(f"{counted(len(names), noun)}: {enumerated(names, _NAMED)}" for noun, names in found.items())
+    return tuple(f"{counted(len(names), noun)}: {enumerated(names, _NAMED)}" for noun, names in grouped.items())
 
 
 def _noun(risk: Risk) -> str:
     if risk.kind in _NOUNS:
         return _NOUNS[risk.kind]
-    found = _KINDS.match(risk.description)
-    word = found.group(1) if found else ""
-    known = [noun for noun in _OBJECTS if word == noun or word.startswith(f"{noun} ")]
-    return known[0] if known else "object"
+    match = _KINDS.match(risk.description)
+    word = match.group(1) if match else ""
+    nouns = [noun for noun in _OBJECTS if word == noun or word.startswith(f"{noun} ")]
+    return nouns[0] if nouns else "object"
 
 
 def _is_renamed(column: ColumnPlan) -> bool:
@@ -138,19 +138,19 @@ def _cause(column: ColumnPlan, names: frozenset[str]) -> tuple[str, ...]:
 
 def _names(plan: Plan) -> frozenset[str]:
     """Names that differ between risks of one cause: of tables, columns and statements."""
-    found = set(plan.target_schemas)
+    names = set(plan.target_schemas)
     for table in plan.tables:
-        found |= {table.name, table.target, table.schema, table.label}
-        found |= {name for c in table.columns for name in (c.source, c.target)}
-    found |= {s.name for s in plan.statements}
-    found |= {part for risk in plan.risks for part in (risk.affected, *risk.affected.split("."))}
-    return frozenset(found)
+        names |= {table.name, table.target, table.schema, table.label}
+        names |= {name for c in table.columns for name in (c.source, c.target)}
+    names |= {s.name for s in plan.statements}
+    names |= {part for risk in plan.risks for part in (risk.affected, *risk.affected.split("."))}
+    return frozenset(names)
 
 
 def _template(text: str, names: frozenset[str]) -> str:
     """The text without names, numbers, quotations and the difference between one row and several."""
-    bare = _WORD.sub(lambda m: "@" if _is_name(m.group(), names) else m.group(), _QUOTED.sub("@", text))
-    return _PLURAL.sub(r"\1\2", _NUMBER.sub("#", bare)).replace("rows", "row").replace("columns", "column")
+    template = _WORD.sub(lambda m: "@" if _is_name(m.group(), names) else m.group(), _QUOTED.sub("@", text))
+    return _PLURAL.sub(r"\1\2", _NUMBER.sub("#", template)).replace("rows", "row").replace("columns", "column")
 
 
 def _is_name(word: str, names: frozenset[str]) -> bool:

@@ -38,8 +38,8 @@ def add_name_risks(draft: Draft, tables: Sequence[TablePlan]) -> None:
             if column.target and column.target != column.source and not _asked_for(draft, table, column.source):
                 lowered += _renamed(draft, f"{table.label}.{column.source}", column.source, column.target)
     if lowered:
-        shown = enumerated(lowered, _SHOWN)
-        text = f"{counted(len(lowered), 'name', 'have')} capital letters, which are small ones in the target: {shown}"
+        names = enumerated(lowered, _SHOWN)
+        text = f"{counted(len(lowered), 'name', 'have')} capital letters, which are small ones in the target: {names}"
         advice = "Write them in small letters where SQL quotes them, or set spec.data.target.identifiers: Preserve."
         draft.add_risk(Severity.LOW, "Renamed", "names", text, advice)
 
@@ -50,10 +50,10 @@ def _asked_for(draft: Draft, table: TablePlan, column: str) -> bool:
 
 
 def _clash(draft: Draft, table: TablePlan) -> None:
-    others = ", ".join(sorted(n for n in draft.clashing if n.lower() == table.name.lower() and n != table.name))
+    names = ", ".join(sorted(n for n in draft.clashing if n.lower() == table.name.lower() and n != table.name))
     if table.target == table.name == table.name.lower():
         return
-    text = f"its name and {others} differ only in case: it is {table.target} in the target, which SQL must quote"
+    text = f"its name and {names} differ only in case: it is {table.target} in the target, which SQL must quote"
     advice = "Quote it in the application's SQL and approve the plan, or rename it in the source."
     draft.add_risk(Severity.HIGH, "Renamed", table.label, text, advice)
 

@@ -98,12 +98,12 @@ def _judged(expression: str, engine: str, table: Table) -> tuple[exp.Expr | None
         return None, f"it cannot be parsed: {error}"
     if any(tree.find(kind) for kind in _NOT_OF_A_ROW):
         return tree, "it must be computed from its own row: no queries, aggregates, window functions or variables"
-    called = set(functions.called_functions(tree))
-    unsteady = called & _UNSTEADY | {_called(node) for node in tree.find_all(exp.Func) if _reads_the_clock(node)}
+    names = set(functions.called_functions(tree))
+    unsteady = names & _UNSTEADY | {_function_name(node) for node in tree.find_all(exp.Func) if _reads_the_clock(node)}
     unsteady |= {f"'{text.name}'" for text in tree.find_all(exp.Literal) if _means_a_moment(text)}
     if unsteady:
         return tree, f"{', '.join(sorted(unsteady))} gives a different result each time, so the verification would fail"
-    strange = sorted(called - functions.pure(engine))
+    strange = sorted(names - functions.pure(engine))
     if strange:
         return tree, f"it calls {', '.join(strange)}, which is not a function of {engine} that an override may call"
     return tree, _foreign(tree) or _unknown(tree, [c.name for c in table.columns])
@@ -121,7 +121,7 @@ def _foreign(tree: exp.Expr) -> str:
 
 def _reads_the_clock(node: exp.Func) -> bool:
     """SQLite's date() and similar functions without an argument return the current time."""
-    return _called(node) in _OF_THE_CLOCK and not any(isinstance(a, exp.Expr) or a for a in node.args.values())
+    return _function_name(node) in _OF_THE_CLOCK and not any(isinstance(a, exp.Expr) or a for a in node.args.values())
 
 
 def _means_a_moment(text: exp.Literal) -> bool:
@@ -129,28 +129,28 @@ def _means_a_moment(text: exp.Literal) -> bool:
     return text.is_string and text.name.strip().lower() in _MOMENTS and isinstance(text.parent, exp.Func)
 
 
-def _called(node: exp.Func) -> str:
+def _function_name(node: exp.Func) -> str:
     return str(node.name if isinstance(node, exp.Anonymous) else node.sql_name()).upper()
 
 
 def _unknown(tree: exp.Expr, columns: Sequence[str]) -> str:
-    known = {c.lower() for c in columns}
+    existing = {c.lower() for c in columns}
     for column in tree.find_all(exp.Column):
         if column.args.get("table") is not None:
             return f"write the column {column.name} without its table"
-        if column.name.lower() not in known:
+        if column.name.lower() not in existing:
             return f"column {column.name} not found; the table has {', '.join(columns[:20])}"
     return ""
 
 
 def uses(expression: str, engine: str, names: Iterable[str]) -> bool:
     """Return whether an expression of the source reads one of these columns; True if it cannot be parsed."""
-    wanted = {name.lower() for name in names}
+    searched = {name.lower() for name in names}
     try:
         tree = scalar(expression, engine)
     except UntranslatableError:
         return True
-    return any(column.name.lower() in wanted for column in tree.find_all(exp.Column))
+    return any(column.name.lower() in searched for column in tree.find_all(exp.Column))
 
 
 def masked(text: str) -> str:
@@ -159,14 +159,14 @@ def masked(text: str) -> str:
     return shape + ("…" if len(text) > len(shape) else "")
 
 
-def overridden(column: Column, expression: str, found: Override) -> Column:
+def overridden(column: Column, expression: str, override: Override) -> Column:
     """Return the column with the type of the expression, and without properties that only suit the original values."""
-    kind = found.type or column.type
+    kind = override.type or column.type
     same = kind.text == column.type.text
     return Column(
         name=column.name,
         type=kind,
-        nullable=column.nullable or found.nulls > 0,
+        nullable=column.nullable or override.nulls > 0,
         default=column.default if same else None,
         comment=column.comment,
         collate=column.collate if same else "",
@@ -174,14 +174,14 @@ def overridden(column: Column, expression: str, found: Override) -> Column:
     )
 
 
-def override_reasons(found: Mapping[Place, Override], place: Place) -> tuple[str, ...]:
+def override_reasons(overrides: Mapping[Place, Override], place: Place) -> tuple[str, ...]:
     """Return what the plan shows about an override besides its expression."""
-    one = found.get(place)
-    if one is None:
+    override = overrides.get(place)
+    if override is None:
         return ()
     lines = ["overridden in a TablePlan"]
-    if one.samples:
-        lines.append(f"for example {', '.join(one.samples)} (masked)")
-    if one.nulls:
-        lines.append(f"{counted(one.nulls, 'row', 'become')} NULL, so NULL is allowed")
+    if override.samples:
+        lines.append(f"for example {', '.join(override.samples)} (masked)")
+    if override.nulls:
+        lines.append(f"{counted(override.nulls, 'row', 'become')} NULL, so NULL is allowed")
     return tuple(lines)

@@ -22,7 +22,7 @@ class _Mark:
         return table.name.casefold() == self.table and self.columns <= {c.name.casefold() for c in table.columns}
 
 
-def _of(*columns: str) -> frozenset[str]:
+def _columns(*columns: str) -> frozenset[str]:
     return frozenset(columns)
 
 
@@ -36,7 +36,7 @@ _MARKS = (
     _Mark("Diesel", "__diesel_schema_migrations"),
     _Mark("Prisma", "_prisma_migrations"),
     _Mark("Doctrine", "doctrine_migration_versions"),
-    _Mark("Doctrine", "migration_versions", _of("version")),
+    _Mark("Doctrine", "migration_versions", _columns("version")),
     _Mark("Sequelize", "sequelizemeta"),
     _Mark("Drizzle", "__drizzle_migrations"),
     _Mark("MikroORM", "mikro_orm_migrations"),
@@ -46,14 +46,14 @@ _MARKS = (
     _Mark("Phinx", "phinxlog"),
     _Mark("Entity Framework", "__efmigrationshistory"),
     _Mark("Synapse", "applied_schema_deltas"),
-    _Mark("Laravel", "migrations", _of("migration", "batch")),
-    _Mark("TypeORM", "migrations", _of("timestamp", "name")),
+    _Mark("Laravel", "migrations", _columns("migration", "batch")),
+    _Mark("TypeORM", "migrations", _columns("timestamp", "name")),
     _Mark("gorp", "gorp_migrations"),
-    _Mark("xorm", "migration", _of("id", "description")),
-    _Mark("xorm", "version", _of("id", "version")),
+    _Mark("xorm", "migration", _columns("id", "description")),
+    _Mark("xorm", "version", _columns("id", "version")),
     _Mark("a migration tool", "schema_migrations"),
     _Mark("a migration tool", "schema_version"),
-    _Mark("a migration tool", "schema_info", _of("version")),
+    _Mark("a migration tool", "schema_info", _columns("version")),
 )
 
 
@@ -62,10 +62,10 @@ def report_own_schema(draft: Draft) -> None:
     options = draft.options
     if draft.native or options.on_existing is OnExisting.FILL or options.mode is not Mode.FULL:
         return
-    found = [(mark, table) for mark in _MARKS for table in draft.catalog.tables if mark.is_on(table)]
-    if not found:
+    marked = [(mark, table) for mark in _MARKS for table in draft.catalog.tables if mark.is_on(table)]
+    if not marked:
         return
-    mark, table = found[0]
+    mark, table = marked[0]
     text = (
         f"an application seems to create this schema itself with {mark.tool}; the new tables get types that keep the source's values, which"
         " may differ from the types that the application uses on the target"

@@ -7,13 +7,13 @@ from landfall.engine.model.plan import Severity, Stage, TablePlan
 from landfall.engine.planning.tables import Draft
 
 
-def into_parents(draft: Draft, table: Table, planned: TablePlan) -> None:
+def into_parents(draft: Draft, table: Table, table_plan: TablePlan) -> None:
     """Add the statements that attach a table to those that it is a partition of or inherits from."""
-    ddl, name = draft.target.ddl, planned.target
+    ddl, name = draft.target.ddl, table_plan.target
     for parent in table.parents:
         above = draft.names.get(parent)
         if above is None:
-            _without_parent(draft, table, planned.label, ".".join(parent))
+            _without_parent(draft, table, table_plan.label, ".".join(parent))
             continue
         schema = elsewhere(draft, table.schema, parent[0])
         if table.partition_of:

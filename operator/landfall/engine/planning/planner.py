@@ -147,9 +147,9 @@ def changed_objects(plan: Plan, catalog: Catalog, options: Options) -> tuple[str
 
 def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan, tuple[Risk, ...]]:
     risks: list[Risk] = []
-    chosen = options.quiesce or Quiesce.ENGINE
+    quiesce = options.quiesce or Quiesce.ENGINE
     seconds, most = plan.freeze_seconds, options.max_pause_seconds
-    if chosen is Quiesce.ENGINE and most and seconds > most:
+    if quiesce is Quiesce.ENGINE and most and seconds > most:
         text = f"writers would be locked out for about {seconds} s, and cutover.maxPause is {most} s: the run would not finish"
         advice = "Raise spec.data.cutover.maxPause, or set spec.data.source.quiesce to Confirm or None."
         risks.append(Risk(Severity.HIGH, "Freeze", "source", text, advice))
@@ -157,20 +157,20 @@ def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan,
         text = f"writers would be locked out for about {seconds} s, which is over {options.freeze_limit_seconds} s"
         advice = "Approve it, or set spec.data.source.quiesce to Engine, Confirm or None."
         risks.append(Risk(Severity.HIGH, "Freeze", "source", text, advice))
-    if chosen is Quiesce.ENGINE and "freeze" not in catalog.features and options.mode is not Mode.SCHEMA_ONLY:
+    if quiesce is Quiesce.ENGINE and "freeze" not in catalog.features and options.mode is not Mode.SCHEMA_ONLY:
         advice = "Grant the privilege, or set spec.data.source.quiesce to Confirm or None."
-        what = engine_of(catalog.engine).write_lock_grants
-        risks.append(Risk(Severity.BLOCKER, "Privilege", "freeze", f"quiesce: Engine needs {what} on the source", advice))
-    if chosen is Quiesce.NONE:
+        grants = engine_of(catalog.engine).write_lock_grants
+        risks.append(Risk(Severity.BLOCKER, "Privilege", "freeze", f"quiesce: Engine needs {grants} on the source", advice))
+    if quiesce is Quiesce.NONE:
         text = "nothing keeps writers away: rows written after the last snapshot stay behind"
         risks.append(Risk(Severity.HIGH, "NotQuiesced", "source", text, "Approve it, or use quiesce: Engine."))
     unfenced = _unfenced(options, catalog)
-    wanted = chosen is Quiesce.ENGINE and options.fence and options.mode is not Mode.SCHEMA_ONLY
-    if wanted and unfenced:
+    is_wanted = quiesce is Quiesce.ENGINE and options.fence and options.mode is not Mode.SCHEMA_ONLY
+    if is_wanted and unfenced:
         text = f"writers that still use the source after the cutover are not refused, and what they write is missing in the target: {unfenced}"
         advice = "Stop the source's writers before the cutover, or grant it; spec.data.cutover.fence: None removes this risk."
         risks.append(Risk(Severity.MEDIUM, "NotFenced", "source", text, advice))
-    return replace(plan, quiesce=chosen.value, fence=wanted and not unfenced), tuple(risks)
+    return replace(plan, quiesce=quiesce.value, fence=is_wanted and not unfenced), tuple(risks)
 
 
 def _unfenced(options: Options, catalog: Catalog) -> str:

@@ -35,10 +35,10 @@ def rules_for(
     }
     rules: dict[Violation, Rule] = {}
     for kind, (name, allowed) in ALLOWED.items():
-        mine = decision.policy if decision and decision.policy and counts.get(kind) else None
-        chosen = mine or configured[kind]
-        text = chosen or _default(kind, column, counts)
-        rule = replace(rule_from(text), chosen=bool(chosen))
+        decided_policy = decision.policy if decision and decision.policy and counts.get(kind) else None
+        configured_action = decided_policy or configured[kind]
+        text = configured_action or _default(kind, column, counts)
+        rule = replace(rule_from(text), chosen=bool(configured_action))
         if rule.action not in allowed:
             words = ", ".join(sorted(allowed))
             message = f"policy {text!r} for {name} does not exist"
@@ -60,8 +60,8 @@ def settled_by(kind: Violation) -> str:
     """Return the setting that decides on values of a kind, with an example and the other choices."""
     kind = MISFITS.get(kind, kind)
     name, allowed = ALLOWED[kind]
-    others = sorted(allowed - {_EXAMPLES[kind].partition(":")[0]})
-    return f"`spec.data.policies.{name}: {_EXAMPLES[kind]}` (or {', '.join(others)}), or `policy` of the column in a TablePlan"
+    other_actions = sorted(allowed - {_EXAMPLES[kind].partition(":")[0]})
+    return f"`spec.data.policies.{name}: {_EXAMPLES[kind]}` (or {', '.join(other_actions)}), or `policy` of the column in a TablePlan"
 
 
 def _default(kind: Violation, column: Column, counts: Counts[Violation, int]) -> str:

@@ -28,9 +28,9 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
                 draft.add_risk(Severity.BLOCKER, "Feature", f"{table.label}.{column.source}", XML_MISSING, advice)
     for problem in (*draft.catalog.problems, *(p for p in target.problems if p != XML_MISSING)):
         draft.add_risk(Severity.BLOCKER, "Privilege", "credential", problem, "Grant it to the user of the Connection.")
-    moved = {(t.schema, t.name) for t in tables}
+    moved_tables = {(t.schema, t.name) for t in tables}
     for remark in draft.catalog.remarks:
-        if remark.kind != FENCE_PASSED and (remark.table in moved or not any(remark.table)):
+        if remark.kind != FENCE_PASSED and (remark.table in moved_tables or not any(remark.table)):
             draft.add_risk(Severity(remark.severity), remark.kind, remark.affected, remark.text, remark.advice)
     report_merged(draft)
     for facts in target.each or (target,):
@@ -72,8 +72,8 @@ def _trust(draft: Draft, target: TargetFacts) -> None:
 
 def _powers(draft: Draft, target: TargetFacts) -> None:
     if target.powers:
-        there = [f.schema for f in target.each if f.schema not in target.missing_schemas]
-        owned = there if target.each else [draft.options.target_schema]
+        existing_schemas = [f.schema for f in target.each if f.schema not in target.missing_schemas]
+        owned = existing_schemas if target.each else [draft.options.target_schema]
         text = f"the target's user is {target.powers}: code of the source that is executed there could access files of the server"
         advice = (
             "Use a role that only owns the target schema and has CREATE on the database: CREATE ROLE migrator LOGIN;"
@@ -128,14 +128,14 @@ def _other_forms(draft: Draft, tables: Sequence[TablePlan]) -> None:
     if draft.native or not draft.engine.capabilities.typed_values:
         return
     for kind, form in draft.target.ddl.other_forms.items():
-        found = [
+        columns = [
             f"{t.label}.{c.source}"
             for t in tables
             for c in t.columns
             if c.target_type == kind and (t.schema, t.name) not in draft.counterparts and c.moved
         ]
-        if found:
-            text = f"{counted(len(found), 'column', 'become')} {kind}: {enumerated(found, _SHOWN)}; {form}"
+        if columns:
+            text = f"{counted(len(columns), 'column', 'become')} {kind}: {enumerated(columns, _SHOWN)}; {form}"
             advice = "Check the SQL of the application for these columns, or keep their form with an Override in a TablePlan."
             draft.add_risk(Severity.LOW, "OtherForm", kind, text, advice)
 
@@ -151,9 +151,9 @@ def _column_risks(draft: Draft, tables: Sequence[TablePlan]) -> None:
                 )
             elif column.decision is Decision.EXCLUDED:
                 draft.add_risk(Severity.INFO, "Excluded", label, "the column is excluded by a decision", "No action is required.")
-    known = {(t.name, c.source) for t in tables for c in t.columns}
+    planned_columns = {(t.name, c.source) for t in tables for c in t.columns}
     for decided in draft.options.decisions:
-        if (decided.table, decided.column) not in known:
+        if (decided.table, decided.column) not in planned_columns:
             draft.add_risk(
                 Severity.BLOCKER,
                 "UnknownColumn",

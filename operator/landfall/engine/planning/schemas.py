@@ -28,14 +28,14 @@ def settled_schemas(options: Options, engine: SourceEngine, default: Sequence[st
             message = f"spec.data.target.schemas: Preserve is not possible for a source of the type {engine.name}"
             raise SpecError(message, advice="Remove it, and set spec.data.target.schema to the schema of the migrated tables.")
         return replace(options, target_schemas=TargetSchemas.MERGE)
-    apart, schemas = options.several_apart, tuple(dict.fromkeys(options.schemas or default))
-    if apart and options.on_existing is OnExisting.FILL and len(schemas) > 1:
+    keeps_names, schemas = options.several_apart, tuple(dict.fromkeys(options.schemas or default))
+    if keeps_names and options.on_existing is OnExisting.FILL and len(schemas) > 1:
         message = f"onExisting: Fill fills the tables of one schema, and the source has {len(schemas)}: {', '.join(schemas)}"
         advice = "Create a Migration for each schema, with that schema in spec.data.source.schemas and spec.data.target.schema."
         raise SpecError(message, advice=advice)
-    if apart and options.on_existing is OnExisting.FILL and schemas:
+    if keeps_names and options.on_existing is OnExisting.FILL and schemas:
         return replace(options, target_schemas=TargetSchemas.MERGE, target_schema=schemas[0])
-    return replace(options, target_schemas=TargetSchemas.PRESERVE if apart else TargetSchemas.MERGE)
+    return replace(options, target_schemas=TargetSchemas.PRESERVE if keeps_names else TargetSchemas.MERGE)
 
 
 def schemas_as_planned(options: Options, plan: Plan) -> Options:

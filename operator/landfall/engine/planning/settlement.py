@@ -38,24 +38,26 @@ def settle(plan: Plan, tried: DryRun, target: TargetEngine) -> Plan:
     by_number, refused = {s.number: s for s in plan.statements}, dict(tried.refused)
     risks: list[Risk] = [_unworkable(u) for u in tried.unworkable if not blocked(plan, u.table)]
     tables = list(plan.tables)
-    kept = [replace(by_number[n], stage=stage) for n, stage in tried.order if n not in refused]
+    statements = [replace(by_number[n], stage=stage) for n, stage in tried.order if n not in refused]
     if any(by_number[n].kind == "table" for n in refused):
         # Other statements may have failed only because their table was missing; they are tried again after it exists.
-        kept += [by_number[n] for n in refused if by_number[n].kind != "table"]
+        statements += [by_number[n] for n in refused if by_number[n].kind != "table"]
         refused = {n: p for n, p in refused.items() if by_number[n].kind == "table"}
     filled = {name for name, _ in plan.filled}
     for number in [n for n in sorted(refused) if by_number[n].kind == "table"]:
-        plain = {} if by_number[number].table in filled else tried.plain.get(number, {})
+        rejected_expressions = {} if by_number[number].table in filled else tried.plain.get(number, {})
         at = next(
             n for n, t in enumerate(tables) if (plan.within(t), t.target) == (by_number[number].schema, by_number[number].table)
         )
-        kept.insert(0, _without_expressions(tables, at, by_number[number], (refused[number], plain), risks, target))
-    lost = [by_number[n] for n in sorted(refused) if by_number[n].kind != "table"]
-    risks += _losses(plan, lost, refused)
+        statements.insert(
+            0, _without_expressions(tables, at, by_number[number], (refused[number], rejected_expressions), risks, target)
+        )
+    lost_statements = [by_number[n] for n in sorted(refused) if by_number[n].kind != "table"]
+    risks += _losses(plan, lost_statements, refused)
     stages = list(Stage)
-    ordered = sorted(kept, key=lambda s: stages.index(s.stage))
-    made = replace(plan, tables=tuple(tables), statements=tuple(replace(s, number=n) for n, s in enumerate(ordered)))
-    return _without_translated(made, lost).with_risks(tuple(risks))
+    ordered = sorted(statements, key=lambda s: stages.index(s.stage))
+    settled_plan = replace(plan, tables=tuple(tables), statements=tuple(replace(s, number=n) for n, s in enumerate(ordered)))
+    return _without_translated(settled_plan, lost_statements).with_risks(tuple(risks))
 
 
 def blocked(plan: Plan, table: str) -> bool:
@@ -63,24 +65,24 @@ def blocked(plan: Plan, table: str) -> bool:
     return any(r.affected == table or r.affected.startswith(f"{table}.") for r in plan.blockers)
 
 
-def _unworkable(found: Unworkable) -> Risk:
-    text = f"the run would fail: the target rejects {found.purpose} ({found.problem})"
+def _unworkable(work: Unworkable) -> Risk:
+    text = f"the run would fail: the target rejects {work.purpose} ({work.problem})"
     advice = (
         "Exclude the column or the table that the message names, or correct it in the source. Report it as a defect of Landfall."
     )
-    return Risk(Severity.BLOCKER, "DryRun", found.table, text, advice)
+    return Risk(Severity.BLOCKER, "DryRun", work.table, text, advice)
 
 
-def _losses(plan: Plan, lost: Sequence[Statement], refused: Counts[int, str]) -> list[Risk]:
+def _losses(plan: Plan, lost_statements: Sequence[Statement], refused: Counts[int, str]) -> list[Risk]:
     """One risk for each lost object: a constraint whose index or foreign key is lost, or the comment of a lost view, is part of it."""
     risks = []
-    views = {s.name.casefold(): s.describes or s.name for s in lost if s.kind in _VIEWS}
+    views = {s.name.casefold(): s.describes or s.name for s in lost_statements if s.kind in _VIEWS}
     views |= {r.affected.casefold(): r.affected for r in plan.risks if r.kind == "View"}
     views |= {
         r.affected.casefold(): r.affected for r in plan.risks if r.kind == "NotCarried" and r.description.startswith("the view ")
     }
-    for statement in lost:
-        if _follows(statement, lost):
+    for statement in lost_statements:
+        if _follows(statement, lost_statements):
             continue
         label, problem = statement.describes or statement.name, refused[statement.number]
         if statement.essential:
@@ -97,16 +99,16 @@ def _losses(plan: Plan, lost: Sequence[Statement], refused: Counts[int, str]) ->
     return risks
 
 
-def _follows(statement: Statement, lost: Sequence[Statement]) -> bool:
+def _follows(statement: Statement, lost_statements: Sequence[Statement]) -> bool:
     """Whether a statement is rejected only because what it works on was rejected."""
     causes = _CAUSES.get(statement.kind, frozenset())
-    mine = (statement.schema, statement.table, statement.name)
-    return any((o.schema, o.table, o.name) == mine and o.kind in causes for o in lost)
+    identity = (statement.schema, statement.table, statement.name)
+    return any((o.schema, o.table, o.name) == identity and o.kind in causes for o in lost_statements)
 
 
-def _without_translated(plan: Plan, lost: Sequence[Statement]) -> Plan:
+def _without_translated(plan: Plan, lost_statements: Sequence[Statement]) -> Plan:
     """The plan without what it says about the translation of views that are lost."""
-    views = {s.describes for s in lost if s.kind in _VIEWS}
+    views = {s.describes for s in lost_statements if s.kind in _VIEWS}
     return replace(plan, risks=tuple(r for r in plan.risks if not (r.kind == "ViewTranslated" and r.affected in views)))
 
 
@@ -119,18 +121,18 @@ def _without_expressions(
     target: TargetEngine,
 ) -> Statement:
     """The statement of a rejected table with ordinary columns in place of those whose expressions are rejected."""
-    problem, plain = rejection
+    problem, rejected_expressions = rejection
     table = tables[at]
-    if not plain:
+    if not rejected_expressions:
         text = f"the target rejects the table: {problem}"
         risks.append(Risk(Severity.BLOCKER, "Refused", table.label, text, "Exclude it, or correct it in the source."))
         return statement
-    columns = tuple(replace(c, generated="") if c.target in plain else c for c in table.columns)
+    columns = tuple(replace(c, generated="") if c.target in rejected_expressions else c for c in table.columns)
     tables[at] = replace(table, columns=columns)
     for column in table.columns:
-        if column.target in plain:
+        if column.target in rejected_expressions:
             text = (
-                f"the target rejects its expression ({plain[column.target]}); its values are copied, but it becomes an ordinary column,"
+                f"the target rejects its expression ({rejected_expressions[column.target]}); its values are copied, but it becomes an ordinary column,"
                 " and new rows have no value in it"
             )
             label = f"{table.label}.{column.source}"

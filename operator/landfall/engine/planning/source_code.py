@@ -27,17 +27,17 @@ def leave_code(draft: Draft) -> None:
     if not code and not views:
         return
     labels = {(o.within, o.label) for o in code}
-    kept = (
+    kept_objects = (
         o
         for o in catalog.objects
         if not (o.kind in _KINDS and o.definition) and (o.within, o.of) not in labels and (o.within, o.table) not in views
     )
-    draft.catalog = replace(catalog, objects=tuple(kept), views=tuple(v for v in catalog.views if not v.materialized))
+    draft.catalog = replace(catalog, objects=tuple(kept_objects), views=tuple(v for v in catalog.views if not v.materialized))
     distinct = {
         (o.kind, o.name, o.table, "" if o.table else o.signature): None for o in code
     }  # a trigger's state is another statement
-    found = [(kind, name) for kind, name, _, _ in distinct] + [("materialized view", name) for _, name in sorted(views)]
-    numbers = ", ".join(counted(n, kind) for kind, n in sorted(Counter(kind for kind, _ in found).items()))
-    names = enumerated([name for _, name in found], _SHOWN)
+    named_code = [(kind, name) for kind, name, _, _ in distinct] + [("materialized view", name) for _, name in sorted(views)]
+    numbers = ", ".join(counted(n, kind) for kind, n in sorted(Counter(kind for kind, _ in named_code).items()))
+    names = enumerated([name for _, name in named_code], _SHOWN)
     text = f"spec.data.source.code is Leave: {numbers} of the source are not migrated: {names}"
     draft.add_risk(Severity.MEDIUM, "CodeLeft", "code", text, "Create what the application needs manually, after a review.")

@@ -106,9 +106,9 @@ class Draft:
             self.clashing = differ_only_in_case([*(t.name for t in tables), *(v.name for v in self.catalog.views)])
         self.relations, self.types, self.routines = self.name_space(), self.name_space(), self.name_space()
 
-    def name_space(self, taken: Iterable[str] = ()) -> NameSpace:
+    def name_space(self, used_names: Iterable[str] = ()) -> NameSpace:
         """Names of the target that are free but for these."""
-        return NameSpace(self.target.max_name_bytes, taken)
+        return NameSpace(self.target.max_name_bytes, used_names)
 
     def add_statement(
         self, stage: Stage, kind: str, name: str, table: str, sql: str, *, describes: str = "", essential: bool = False
@@ -125,20 +125,20 @@ class Draft:
         """What is added from now on is of this schema, if the schemas of the source stay apart."""
         self.within = schema if self.catalog.apart else ""
 
-    def shown(self, thing: SourceObject) -> str:
+    def label_of(self, thing: SourceObject) -> str:
         """Return how an object is called in messages: with its schema only if there are several."""
         name = f"{thing.name}{thing.signature}"
         return f"{thing.within}.{name}" if thing.within and len(self.catalog.schemas) > 1 else name
 
-    def relation(self, wanted: str, schema: str) -> str:
+    def relation(self, preferred: str, schema: str) -> str:
         """Return a free name for a table or view of a schema of the source."""
         if not self.catalog.apart:
-            return self.relations.claim(wanted, schema)
-        return self._names_within.setdefault(schema, self.name_space()).claim(wanted, schema)
+            return self.relations.claim(preferred, schema)
+        return self._names_within.setdefault(schema, self.name_space()).claim(preferred, schema)
 
-    def constraint(self, table: str, wanted: str) -> str:
+    def constraint(self, table: str, preferred: str) -> str:
         """Return a name for a check or foreign key that is unique in its table."""
-        return self.constraints.setdefault(table, self.name_space()).claim(wanted)
+        return self.constraints.setdefault(table, self.name_space()).claim(preferred)
 
     @property
     def native(self) -> bool:
@@ -172,8 +172,8 @@ def planned_table(draft: Draft, number: int, table: Table, target: str, columns:
     """Plan a table from its columns: its chunk key and row key, and the risks of these keys."""
     key, key_kind = draft.engine.dialect.chunk_key(table, draft.catalog.version_number)
     profile = draft.profile
-    where = (table.schema, table.name)
-    made = TablePlan(
+    table_id = (table.schema, table.name)
+    table_plan = TablePlan(
         number=number,
         schema=table.schema,
         name=table.name,
@@ -184,51 +184,51 @@ def planned_table(draft: Draft, number: int, table: Table, target: str, columns:
         row_key=_row_key(table, columns),
         form=draft.engine.dialect.copy_format(table),
         create="",
-        rows=profile.rows.get(where, table.rows),
+        rows=profile.rows.get(table_id, table.rows),
         bytes=table.bytes,
-        largest_row=profile.largest.get(where, 0),
+        largest_row=profile.largest.get(table_id, 0),
         counters=_counters(table, columns, target),
         moved=table.holds_rows,
     )
     for note in table.notes:
         draft.add_risk(
-            Severity(table.note_severity), "TableFeature", made.label, note, "Approve the plan if that is what you want."
+            Severity(table.note_severity), "TableFeature", table_plan.label, note, "Approve the plan if that is what you want."
         )
-    if key_kind == "none" and made.moved and made.rows > draft.options.batch_rows:
+    if key_kind == "none" and table_plan.moved and table_plan.rows > draft.options.batch_rows:
         draft.add_risk(
             Severity.LOW,
             "SingleStream",
-            made.label,
+            table_plan.label,
             "no usable key: the table is copied by one stream, which restarts from zero after an interruption",
             # PostgreSQL tables are divided by blocks, whatever their keys, unless the server cannot scan a range of blocks.
             "Upgrade the source to PostgreSQL 14 or newer." if draft.native else "Add a primary key on the source.",
         )
-    if not made.row_key and made.moved:
+    if not table_plan.row_key and table_plan.moved:
         draft.add_risk(
             Severity.LOW,
             "NoRowKey",
-            made.label,
+            table_plan.label,
             "no unique key without NULLs: rows that differ are counted but not named"
             + (", and if rows are written during the copy, the whole table is copied again" if key_kind == "none" else ""),
             "Add a primary key on the source.",
         )
-    return made
+    return table_plan
 
 
 def _counters(table: Table, columns: tuple[ColumnPlan, ...], target: str) -> tuple[Counter, ...]:
-    found = []
-    for column, planned in zip(table.columns, columns, strict=True):
-        if column.identity and planned.moved:
-            found.append(Counter(target, planned.target, column.name, column.identity.increment))
-    return tuple(found)
+    counters = []
+    for column, column_plan in zip(table.columns, columns, strict=True):
+        if column.identity and column_plan.moved:
+            counters.append(Counter(target, column_plan.target, column.name, column.identity.increment))
+    return tuple(counters)
 
 
 def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
     usable = {c.source for c in columns if c.moved and not c.converted and not c.mapping.operand}
     for index in sorted(table.indexes, key=lambda i: not i.primary):
         names = tuple(p.column for p in index.parts)
-        plain = all(names) and not index.where and not any(p.expression for p in index.parts)
-        if not (index.unique or index.primary) or not plain or not set(names) <= usable:
+        only_columns = all(names) and not index.where and not any(p.expression for p in index.parts)
+        if not (index.unique or index.primary) or not only_columns or not set(names) <= usable:
             continue
         if index.primary or not any(table.column(n).nullable for n in names):
             return names
@@ -241,15 +241,15 @@ def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
 def _column(draft: Draft, table: Table, column: Column, target: str, spelling: NameSpace) -> ColumnPlan:
     place = (table.schema, table.name, column.name)
     decided, ddl = draft.options.decided(*place), draft.target.ddl
-    wanted = decided.target_column if decided and decided.target_column else draft.spelled(column.name)
-    name = spelling.claim(wanted)
+    preferred = decided.target_column if decided and decided.target_column else draft.spelled(column.name)
+    name = spelling.claim(preferred)
     counts = draft.profile.violations.get(place, {})
     family = draft.families.get(place)
     mapped, converted = mapped_column(draft, table, column, counts, decided, family)
     mapped = overridden_mapping(draft, table, column, mapped)
     _too_large(draft, place, column, mapped, family)
     type_name = _type_name(draft, table, f"{target}_{name}", mapped, family)
-    shown = mapped.target_type.replace("{type}", type_name)
+    type_text = mapped.target_type.replace("{type}", type_name)
     target_type = ddl.of_type(mapped.target_type, type_name)
     for suffix, rule in mapped.checks:
         check = draft.constraint(target, f"{target}_{name}_{suffix}")
@@ -264,13 +264,13 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         target_type=target_type,
         mapping=replace(mapped, nullable=nullable),
         nullable=nullable,
-        decision=settled(draft, confidence, decided),
+        decision=decision_for(draft, confidence, decided),
         confidence=confidence,
         reasons=(*mapped.reasons, *_spelling_reason(column.name, name)),
         transformation=column.expression or mapped.transformation,
         generated=_generated(draft, table, column, target),
         stored=column.stored or not draft.native,
-        identity=ddl.identity_clause(column.identity, shown) if column.identity else "",
+        identity=ddl.identity_clause(column.identity, type_text) if column.identity else "",
         converted=converted,
         comment=column.comment,
         collate=column.collate,
@@ -286,19 +286,19 @@ def _holds_null(draft: Draft, place: Place, column: Column, counts: Counts[Viola
     return bool(count)
 
 
-def _type_name(draft: Draft, table: Table, wanted: str, mapped: Mapping, family: KeyFamily | None) -> str:
+def _type_name(draft: Draft, table: Table, preferred: str, mapped: Mapping, family: KeyFamily | None) -> str:
     """Return the name of the type that a column needs, and add the statement that creates it unless a related column shares it."""
     if not mapped.type_statement:
         return ""
     shared = (family.number, mapped.type_statement) if family else None
     if shared in draft.shared_types:
         return draft.shared_types[shared]
-    made = draft.types.claim(wanted, table.schema)
+    type_name = draft.types.claim(preferred, table.schema)
     if shared:
-        draft.shared_types[shared] = made
-    sql = draft.target.ddl.of_type(mapped.type_statement, made)
-    draft.add_statement(Stage.PREPARE, "type", made, draft.names[table.schema, table.name], sql, essential=True)
-    return made
+        draft.shared_types[shared] = type_name
+    sql = draft.target.ddl.of_type(mapped.type_statement, type_name)
+    draft.add_statement(Stage.PREPARE, "type", type_name, draft.names[table.schema, table.name], sql, essential=True)
+    return type_name
 
 
 def _too_large(draft: Draft, place: Place, column: Column, mapped: Mapping, family: KeyFamily | None) -> None:
@@ -309,18 +309,18 @@ def _too_large(draft: Draft, place: Place, column: Column, mapped: Mapping, fami
     if not count or not draft.engine.capabilities.typed_values or not (family or counted_up):
         return
     label, kind = ".".join(word for word in place if word), mapped.target_type
-    found = f"{counted(count, 'row', 'hold')} integers of 2^63 or more, which no integer type of the target stores"
+    description = f"{counted(count, 'row', 'hold')} integers of 2^63 or more, which no integer type of the target stores"
     if draft.options.policies.out_of_range == "Fail":
         advice = f"Give these rows smaller values in the source, or set spec.data.policies.outOfRange: Widen ({kind}, without a counter)."
-        draft.add_risk(Severity.BLOCKER, "OutOfRange", label, found, advice)
+        draft.add_risk(Severity.BLOCKER, "OutOfRange", label, description, advice)
         return
-    others = f", like {family.others(place)}, which foreign keys connect with it" if family and len(members) > 1 else ""
-    lost = "; that type has no counter, so every INSERT must give a value" if counted_up else ""
+    connected = f", like {family.other_columns(place)}, which foreign keys connect with it" if family and len(members) > 1 else ""
+    without_counter = "; that type has no counter, so every INSERT must give a value" if counted_up else ""
     draft.add_risk(
         Severity.HIGH if counted_up else Severity.MEDIUM,
         "OutOfRange",
         label,
-        f"{found}: it becomes {kind}{others}{lost}",
+        f"{description}: it becomes {kind}{connected}{without_counter}",
         "Give these rows smaller values in the source and plan again (bigint), or approve the plan.",
     )
 
@@ -328,13 +328,13 @@ def _too_large(draft: Draft, place: Place, column: Column, mapped: Mapping, fami
 def overridden_mapping(draft: Draft, table: Table, column: Column, mapped: Mapping) -> Mapping:
     """Return the mapping of an override; an override that the source rejects is a blocker."""
     place = (table.schema, table.name, column.name)
-    found = draft.profile.overrides.get(place)
-    if found is None:
+    override = draft.profile.overrides.get(place)
+    if override is None:
         return mapped
     label = ".".join(word for word in place if word)
-    if found.refused:
+    if override.refused:
         advice = "Correct the expression in the TablePlan, or remove the decision."
-        draft.add_risk(Severity.BLOCKER, "Override", label, f"the override is rejected: {found.refused}", advice)
+        draft.add_risk(Severity.BLOCKER, "Override", label, f"the override is rejected: {override.refused}", advice)
         return mapped
     for other in table.columns:
         if other.generated is not None and uses(other.generated, draft.catalog.engine, (column.name,)):
@@ -354,7 +354,7 @@ def _spelling_reason(source: str, target: str) -> tuple[str, ...]:
     return () if source == target else (f"spelled {target} in the target",)
 
 
-def settled(draft: Draft, confidence: int, decided: ColumnDecision | None) -> Decision:
+def decision_for(draft: Draft, confidence: int, decided: ColumnDecision | None) -> Decision:
     """Return the decision about a column: from a TablePlan, or from the confidence of its mapping."""
     if decided:
         word = {"Approve": Decision.APPROVED, "Override": Decision.APPROVED, "Exclude": Decision.EXCLUDED}
@@ -447,14 +447,14 @@ def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
         return ""
     if draft.native:
         return column.generated
-    found = draft.target.ddl.translated(draft.catalog.engine, column.generated, draft.spelled, column_traits(draft, table))
-    if found.sql:
-        return found.sql
+    translated = draft.target.ddl.translated(draft.catalog.engine, column.generated, draft.spelled, column_traits(draft, table))
+    if translated.sql:
+        return translated.sql
     draft.add_risk(
         Severity.HIGH,
         "GeneratedColumn",
         f"{target}.{column.name}",
-        f"its expression cannot be translated ({found.problem}); its values are copied, but it becomes an ordinary column,"
+        f"its expression cannot be translated ({translated.problem}); its values are copied, but it becomes an ordinary column,"
         " and new rows have no value in it",
         "Compute it in the application or in a trigger.",
     )

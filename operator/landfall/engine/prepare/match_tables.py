@@ -12,7 +12,7 @@ from landfall.engine.model.catalog import Catalog, Table
 from landfall.engine.model.fingerprint import selected
 from landfall.engine.model.mapping import Probe
 from landfall.engine.model.options import Endpoint, Options
-from landfall.engine.planning.conversions import probes, written
+from landfall.engine.planning.conversions import base_type, probes
 from landfall.engine.planning.existing_tables import Counterparts
 from landfall.engine.planning.tables import Counterpart
 from landfall.engine.sources.base import TRIAL_SECONDS, Reader
@@ -101,8 +101,8 @@ def _entity(
         fields.append(
             Field(
                 column.name,
-                kind_of(written(column)),
-                most_characters(written(column)),
+                kind_of(base_type(column)),
+                most_characters(base_type(column)),
                 primary=column.name == primary_column,
                 unique=column.name in unique,
                 references=referenced,
