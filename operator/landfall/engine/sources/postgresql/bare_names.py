@@ -33,31 +33,38 @@ def bare_names(control: Control, schemas: list[str]) -> list[SourceObject]:
     `planning` leaves out tables that are not migrated, and bare names for a target that builds indexes with the whole search path.
     A reference that may not be reached is a high risk, which can be approved; one that certainly fails is a blocker.
     """
-    named = {
+    actual_names = {
         (kind, schema, name): (bool(extension), bool(system))
         for kind, schema, name, extension, system in control.rows(_NAMED, schemas)
     }
-    bare = {(kind, name): system for (kind, _, name), (_, system) in named.items()}
-    own = {key for key, (extension, _) in named.items() if not extension}
-    found = []
+    system_names = {(kind, name): system for (kind, _, name), (_, system) in actual_names.items()}
+    own_names = {key for key, (extension, _) in actual_names.items() if not extension}
+    objects = []
     for row in control.rows(_USED, schemas):
         caller, built, searching = _Caller(*row[:6]), row[6], row[7]
         names = sorted(names_in(caller.body, caller.language), key=lambda n: (not n.certain, n.name))
         path = f"SET search_path = {search_path(*schemas)}"
-        if built and not searching and (one := _first_bare(names, bare)):
-            found.append(_bare(caller, one, path, certain=one.certain and not bare[one.kind.value, one.name]))
-        if one := next((n for n in names if (n.kind.value, n.schema, n.name) in own), None):
-            found.append(_qualified(caller, one, path))
-    return found
+        if built and not searching and (actual_name := _first_bare(names, system_names)):
+            objects.append(
+                _bare_name_risk(
+                    caller,
+                    actual_name,
+                    path,
+                    certain=actual_name.certain and not system_names[actual_name.kind.value, actual_name.name],
+                )
+            )
+        if actual_name := next((n for n in names if (n.kind.value, n.schema, n.name) in own_names), None):
+            objects.append(_qualified(caller, actual_name, path))
+    return objects
 
 
-def _first_bare(names: Iterable[NameInBody], bare: dict[tuple[str, str], bool]) -> NameInBody | None:
+def _first_bare(names: Iterable[NameInBody], system_names: dict[tuple[str, str], bool]) -> NameInBody | None:
     """The first bare name, one that the system's catalog does not have before others."""
-    found = [n for n in names if not n.schema and (n.kind.value, n.name) in bare]
-    return min(found, key=lambda n: (bare[n.kind.value, n.name], not n.certain), default=None)
+    candidates = [n for n in names if not n.schema and (n.kind.value, n.name) in system_names]
+    return min(candidates, key=lambda n: (system_names[n.kind.value, n.name], not n.certain), default=None)
 
 
-def _bare(caller: _Caller, name: NameInBody, path: str, *, certain: bool) -> SourceObject:
+def _bare_name_risk(caller: _Caller, name: NameInBody, path: str, *, certain: bool) -> SourceObject:
     text = (
         f"{caller.user} uses {caller.statement}, which names the {name.kind} {name.name} without a schema; the target builds indexes and"
         " materialized views with only pg_catalog on the search path"

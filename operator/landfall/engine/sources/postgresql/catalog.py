@@ -42,17 +42,19 @@ def catalog(control: Control, options: Options) -> Catalog:
     schemas = tuple(dict.fromkeys(options.schemas))
     for schema in schemas:
         if control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
-            known = ", ".join(r[0] for r in control.rows("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"))
+            visible = ", ".join(r[0] for r in control.rows("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"))
             message = f"source: there is no schema {schema!r}"
-            raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; there are: {known}.")
-    apart = options.several_apart
+            raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; there are: {visible}.")
+    keeps_names = options.several_apart
     with control.transaction():
-        parts = [_part(control, (s, *(o for o in schemas if o != s)), [s]) for s in schemas] if apart else []
+        parts = [_part(control, (s, *(o for o in schemas if o != s)), [s]) for s in schemas] if keeps_names else []
         control.run(f"SET LOCAL search_path={search_path(*schemas)}")
         reader = _Reader(control, list(schemas))
-        tables, views, made = _joined(parts) if apart else (reader.tables(), reader.views(), objects(control, list(schemas)))
-        if apart:
-            made = (*made, *schema_objects(control, list(schemas)), *risks_apart(control, list(schemas)))
+        tables, views, actual_objects = (
+            _joined(parts) if keeps_names else (reader.tables(), reader.views(), objects(control, list(schemas)))
+        )
+        if keeps_names:
+            actual_objects = (*actual_objects, *schema_objects(control, list(schemas)), *risks_apart(control, list(schemas)))
         return Catalog(
             engine="PostgreSQL",
             version=control.value("SELECT current_setting('server_version')"),
@@ -61,15 +63,15 @@ def catalog(control: Control, options: Options) -> Catalog:
             schemas=tuple(schemas),
             tables=tables,
             views=views,
-            objects=made,
+            objects=actual_objects,
             extensions=reader.extensions(),
             installed_extensions=tuple(control.rows(_INSTALLED)),
             called_extensions=tuple(r[0] for r in control.rows(_CALLED, list(schemas))),
             problems=reader.problems(),
             features=reader.features([t for t in tables if not excluded(t.name, options.exclude_tables)]),
-            former=() if apart else tuple(replace(t, parent_schemas=()) for t in tables if t.inherits and t.parent_schemas),
-            apart=apart,
-            qualified=_qualified(control, list(schemas), tables, views) if apart else (),
+            former=() if keeps_names else tuple(replace(t, parent_schemas=()) for t in tables if t.inherits and t.parent_schemas),
+            apart=keeps_names,
+            qualified=_qualified(control, list(schemas), tables, views) if keeps_names else (),
         )
 
 
@@ -79,14 +81,16 @@ _Part = tuple[tuple[Table, ...], tuple[View, ...], tuple[SourceObject, ...]]
 def _part(control: Control, path: Sequence[str], schemas: list[str]) -> _Part:
     """What schemas hold, in definitions for a search path."""
     control.run(f"SET LOCAL search_path={search_path(*path)}")
-    reader = _Reader(control, schemas, apart=True)
-    found = (replace(o, within=schemas[0]) for o in [*objects_within(control, schemas), *privileges_within(control, schemas)])
-    return reader.tables(), reader.views(), tuple(found)
+    reader = _Reader(control, schemas, keeps_names=True)
+    actual_objects = (
+        replace(o, within=schemas[0]) for o in [*objects_within(control, schemas), *privileges_within(control, schemas)]
+    )
+    return reader.tables(), reader.views(), tuple(actual_objects)
 
 
 def _joined(parts: Sequence[_Part]) -> _Part:
-    tables, views, found = zip(*parts, strict=True)
-    return tuple(chain(*tables)), tuple(chain(*views)), tuple(chain(*found))
+    tables, views, all_objects = zip(*parts, strict=True)
+    return tuple(chain(*tables)), tuple(chain(*views)), tuple(chain(*all_objects))
 
 
 def _qualified(
@@ -96,12 +100,12 @@ def _qualified(
 
     They are those of several schemas, those of parents in another schema, and those that a WITH query of a view hides.
     """
-    found = set(control.rows(_SHARED, *[schemas] * _SHARED.count("%s")))
+    shared = set(control.rows(_SHARED, *[schemas] * _SHARED.count("%s")))
     parents = {p for t in tables for p in t.parents if p[0] != t.schema}
     indexes = {p for t in tables for i in t.indexes if (p := (i.attach_schema, i.attach_to)) and p[0] not in {"", t.schema}}
     relations = {(t.schema, t.name) for t in tables} | {(v.schema, v.name) for v in views}
     hidden = {name for v in views for name in hidden_names(v.query, schemas)} & relations
-    return tuple(sorted(found | parents | indexes | hidden))
+    return tuple(sorted(shared | parents | indexes | hidden))
 
 
 def type_of(control: Control, query: str) -> ColumnType:
@@ -117,35 +121,35 @@ def type_of(control: Control, query: str) -> ColumnType:
 class _Reader:
     """Reads each catalog once for all schemas."""
 
-    def __init__(self, control: Control, schemas: list[str], *, apart: bool = False) -> None:
+    def __init__(self, control: Control, schemas: list[str], *, keeps_names: bool = False) -> None:
         self._control = control
         self._schemas = schemas
-        self._apart = apart
+        self._keeps_names = keeps_names
 
     def _by_table(self, query: str) -> dict[int, list[Cells]]:
-        found: dict[int, list[Cells]] = defaultdict(list)
+        rows_of: dict[int, list[Cells]] = defaultdict(list)
         for row in self._control.rows(query, self._schemas):
-            found[row[0]].append(row[1:])
-        return found
+            rows_of[row[0]].append(row[1:])
+        return rows_of
 
     def tables(self) -> tuple[Table, ...]:
         """Ordinary and partitioned tables, and partitions."""
         columns, indexes = self._by_table(_COLUMNS), self._by_table(_INDEXES)
         constraints, parents = self._by_table(_CONSTRAINTS), self._by_table(_PARENTS)
         sequences = {(r[0], r[1]): r[2:] for r in self._control.rows(_IDENTITIES, self._schemas)}
-        made = []
+        tables = []
         for oid, schema, name, kind, rows, size, comment, by, bound, options, persistence in self._control.rows(
             _TABLES.replace("{ext}", _OF_EXTENSION), self._schemas
         ):
             above = parents.get(oid, [])
             partition_of = above[0][0] if bound and above else ""
             elsewhere = any(a[1] != schema for a in above)
-            made.append(
+            tables.append(
                 Table(
                     schema=schema,
                     name=name,
                     columns=tuple(self._column(c, sequences.get((oid, c[0])), bool(bound)) for c in columns[oid]),
-                    indexes=tuple(_index(i, apart=self._apart) for i in indexes.get(oid, [])),
+                    indexes=tuple(_index(i, keeps_names=self._keeps_names) for i in indexes.get(oid, [])),
                     foreign_keys=tuple(_foreign_key(c) for c in constraints.get(oid, []) if c[1] == "f"),
                     checks=tuple(Check(c[0], "", c[2]) for c in constraints.get(oid, []) if c[1] in "cn"),
                     comment=comment or "",
@@ -163,14 +167,14 @@ class _Reader:
                     parent_schemas=tuple(a[1] for a in above) if elsewhere else (),
                 )
             )
-        return tuple(made)
+        return tuple(tables)
 
     def _column(self, row: Cells, sequence: Cells | None, partition: bool) -> Column:  # noqa: FBT001
         name, text, base, required, expression, generated, identity, comment, collate, builtin, labels, underlying = row
-        found = None
+        counter = None
         if identity and sequence and not partition:
             start, increment, low, high, cache, cycle = sequence
-            found = Identity(identity == "a", start, increment, low, high, cache, cycle)
+            counter = Identity(identity == "a", start, increment, low, high, cache, cycle)
         return Column(
             name=name,
             type=ColumnType(base, text, labels=tuple(labels), builtin=builtin, underlying=underlying or ""),
@@ -178,7 +182,7 @@ class _Reader:
             default=expression if expression and not generated else None,
             generated=expression if generated else None,
             stored=generated != "v",
-            identity=found,
+            identity=counter,
             comment=comment or "",
             collate=f"COLLATE {collate}" if collate else "",
         )
@@ -190,7 +194,7 @@ class _Reader:
             View(
                 schema,
                 name,
-                query if self._apart else own_schema(query, self._schemas),
+                query if self._keeps_names else own_schema(query, self._schemas),
                 materialized=kind == "m",
                 comment=comment or "",
                 options=options or "",
@@ -204,29 +208,29 @@ class _Reader:
 
     def problems(self) -> tuple[str, ...]:
         """What the credential cannot read, by name."""
-        found = [
+        problems = [
             f"the credential lacks USAGE on schema {schema}"
             for schema in self._schemas
             if not self._control.value("SELECT has_schema_privilege(%s,'USAGE')", schema)
         ]
         rows = self._control.rows(_UNREADABLE, self._schemas)
-        found += [f"the credential lacks SELECT on {name}" for name, readable, _ in rows if not readable]
-        found += [
+        problems += [f"the credential lacks SELECT on {name}" for name, readable, _ in rows if not readable]
+        problems += [
             f"row security on {name} would hide rows from the credential (it needs BYPASSRLS or ownership)"
             for name, _, hidden in rows
             if hidden
         ]
-        return tuple(found)
+        return tuple(problems)
 
     def features(self, tables: Sequence[Table]) -> frozenset[str]:
         """Whether the credential may take the write lock on these tables, and create the fence."""
         schemas, names = [t.schema for t in tables], [t.name for t in tables]
-        found = () if self._control.rows(_UNLOCKABLE, schemas, names) else ("freeze",)
+        features = () if self._control.rows(_UNLOCKABLE, schemas, names) else ("freeze",)
         fenced = not self._control.rows(_UNFENCEABLE, schemas, names) and bool(self._control.rows(CREATABLE, schemas))
-        return frozenset((*found, "fence") if fenced else found)
+        return frozenset((*features, "fence") if fenced else features)
 
 
-def _index(row: Cells, *, apart: bool) -> Index:
+def _index(row: Cells, *, keeps_names: bool) -> Index:
     name, unique, primary, method, definition, constraint, attach, attach_schema, columns, partial, kind = row
     parts = tuple(IndexPart(c) if c else IndexPart(expression="expression") for c in columns)
     return Index(
@@ -239,14 +243,14 @@ def _index(row: Cells, *, apart: bool) -> Index:
         definition=definition,
         constraint=constraint or "",
         attach_to=attach or "",
-        attach_schema=(attach_schema or "") if apart else "",
+        attach_schema=(attach_schema or "") if keeps_names else "",
     )
 
 
 def _foreign_key(row: Cells) -> ForeignKey:
-    name, _, definition, schema, table, columns, others, operators = row
+    name, _, definition, schema, table, columns, parent_columns, operators = row
     return ForeignKey(
-        name, tuple(columns), schema or "", table or "", tuple(others), definition=definition, operators=tuple(operators)
+        name, tuple(columns), schema or "", table or "", tuple(parent_columns), definition=definition, operators=tuple(operators)
     )
 
 

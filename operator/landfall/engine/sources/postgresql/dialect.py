@@ -42,25 +42,25 @@ def mapping(column: Column) -> SourceMapping:
 
 def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     """The canonical line of a row, as the sources of other engines compute it. Columns by their target names."""
-    told = [(m, f"({m.check_target.replace('{c}', quoted(c))})", quoted(c)) for c, m in columns]
-    plain = [_plain(m, value, column) for m, value, column in told if not m.measured]
-    measured = [(value, m.nullable) for m, value, _ in told if m.measured]
+    actual_values = [(m, f"({m.check_target.replace('{c}', quoted(c))})", quoted(c)) for c, m in columns]
+    short_texts = [_short_text(m, value, column) for m, value, column in actual_values if not m.measured]
+    measured = [(value, m.nullable) for m, value, _ in actual_values if m.measured]
     lengths = [
         f"coalesce(octet_length({value})::text,'~')" if nullable else f"octet_length({value})" for value, nullable in measured
     ]
-    head = nested(plain + lengths, _FIELDS, lambda fields: f"concat_ws('|',{','.join(fields)})")
+    head = nested(short_texts + lengths, _FIELDS, lambda fields: f"concat_ws('|',{','.join(fields)})")
     if len(measured) > _FIELDS:  # `||` would copy all texts before it once for each text
         texts = nested([value for value, _ in measured], _FIELDS, lambda some: f"concat({','.join(some)})")
         return f"{head}||{texts}"
     return "||".join([head, *(f"coalesce({value},'')" if nullable else value for value, nullable in measured)])
 
 
-def _plain(mapped: Mapping, value: str, column: str) -> str:
+def _short_text(mapped: Mapping, value: str, column: str) -> str:
     """One plain field; `concat_ws` calls the output function of simple types itself, which spares a cast."""
     if mapped.nullable:
         return f"coalesce({value},'~')"
-    bare = mapped.check_target == "{c}::text" and mapped.target_type.startswith(_BARE) and "zone" not in mapped.target_type
-    return column if bare else value
+    is_direct = mapped.check_target == "{c}::text" and mapped.target_type.startswith(_BARE) and "zone" not in mapped.target_type
+    return column if is_direct else value
 
 
 def line_number(line: str) -> str:
@@ -78,8 +78,8 @@ def native_number(columns: Sequence[tuple[str, Mapping]], *, hashed: bool) -> st
     if not hashed:
         line = f"record_send(ROW({','.join(expression for expression, _ in columns)}))"
         return digests.number(digests.of_bytes(line), 15)
-    told = ",".join(_hashable(expression, mapped) for expression, mapped in columns)
-    return f"hashint8extended(hash_record_extended(ROW({told}),{_SEED}),{_SEED + 1})"
+    hashed_values = ",".join(_hashable(expression, mapped) for expression, mapped in columns)
+    return f"hashint8extended(hash_record_extended(ROW({hashed_values}),{_SEED}),{_SEED + 1})"
 
 
 def _hashable(expression: str, mapped: Mapping) -> str:

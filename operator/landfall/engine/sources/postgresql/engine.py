@@ -170,10 +170,10 @@ class _Engine(SourceEngine):
         return ("public",)
 
     def catalog(self, endpoint: Endpoint, options: Options) -> Catalog:
-        named = replace(options, schemas=options.schemas or self.default_schemas(endpoint))
+        with_schemas = replace(options, schemas=options.schemas or self.default_schemas(endpoint))
         control = Control(endpoint, "source")
         try:
-            return postgresql_catalog.catalog(control, named)
+            return postgresql_catalog.catalog(control, with_schemas)
         finally:
             control.close()
 
@@ -192,17 +192,17 @@ class _Engine(SourceEngine):
             control.close()
 
     def next_value(self, reader: Reader, table: TablePlan, column: str) -> int:
-        where = literal(self.dialect.table_name(table))
-        sequence = reader.rows(f"SELECT pg_get_serial_sequence({where},{literal(column)})")[0][0]
+        table_name = literal(self.dialect.table_name(table))
+        sequence = reader.rows(f"SELECT pg_get_serial_sequence({table_name},{literal(column)})")[0][0]
         if not sequence:
             return 0
-        value, called = reader.rows(f"SELECT last_value,is_called FROM {sequence}")[0]
+        value, is_called = reader.rows(f"SELECT last_value,is_called FROM {sequence}")[0]
         step = int(reader.rows(f"SELECT seqincrement FROM pg_sequence WHERE seqrelid={literal(sequence)}::regclass")[0][0] or 1)
-        return int(value or 0) + (step if called == "t" else 0)
+        return int(value or 0) + (step if is_called == "t" else 0)
 
     def sequence_position(self, reader: Reader, name: str) -> tuple[int, bool]:
-        value, called = reader.rows(f"SELECT last_value,is_called FROM {name}")[0]
-        return int(value or 1), called == "t"
+        value, is_called = reader.rows(f"SELECT last_value,is_called FROM {name}")[0]
+        return int(value or 1), is_called == "t"
 
 
 POSTGRESQL = _Engine()

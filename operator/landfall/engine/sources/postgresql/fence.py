@@ -39,12 +39,12 @@ class PostgresqlLock(FenceableLock):
 
     def _schema(self, fence: Fence) -> str:
         names = ",".join(literal(schema) for schema in sorted({schema for schema, _ in fence.tables}))
-        found = self._wire.rows(CREATABLE.replace("%s", f"ARRAY[{names}]::text[]"))
-        if not found:
+        rows = self._wire.rows(CREATABLE.replace("%s", f"ARRAY[{names}]::text[]"))
+        if not rows:
             message = f"source: no function can be created in the schemas {names}, so writers cannot be refused after the cutover"
             advice = "Grant CREATE on one of them, or set spec.data.cutover.fence: None and plan again."
             raise PrivilegeMissingError(message, advice=advice)
-        return found[0][0] or ""
+        return rows[0][0] or ""
 
 
 def remove_fence(wire: Wire, name: str) -> int:
@@ -63,21 +63,21 @@ def remove_fence(wire: Wire, name: str) -> int:
             " SET search_path=pg_catalog AS 'BEGIN RETURN NULL; END'"
         )
     tables = _fenced(wire, name)
-    left = 0
+    remaining = 0
     for schema, table in tables:
         try:
             wire.rows(f"DROP TRIGGER IF EXISTS {quoted(name)} ON {quoted(schema)}.{quoted(table)}")
         except PrivilegeMissingError:
-            left += 1
-    for schema in schemas if not left else ():
+            remaining += 1
+    for schema in schemas if not remaining else ():
         wire.rows(f"DROP FUNCTION {quoted(schema)}.{quoted(name)}()")
     return len(tables)
 
 
 def _fenced(wire: Wire, name: str) -> list[tuple[str, str]]:
     """The tables that have the trigger of a fence, as (schema, name)."""
-    found = wire.rows(
+    rows = wire.rows(
         "SELECT n.nspname,c.relname FROM pg_trigger t JOIN pg_class c ON c.oid=t.tgrelid"
         f" JOIN pg_namespace n ON n.oid=c.relnamespace WHERE t.tgname={literal(name)} AND NOT t.tgisinternal ORDER BY 1,2"
     )
-    return [(schema or "", table or "") for schema, table in found]
+    return [(schema or "", table or "") for schema, table in rows]

@@ -14,7 +14,7 @@ def merged_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
 
     `planning` leaves out the schema that has the name of the target's.
     """
-    found = []
+    objects = []
     clashes = control.rows(_CLASHES, *[schemas] * _CLASHES.count("%s"))
     tables = {name for kind, name, _, _ in clashes if kind == "table"}
     for kind, name, table, among in clashes:
@@ -24,7 +24,7 @@ def merged_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
         advice = (
             "Set spec.data.target.schemas: Preserve, with which each schema keeps its name, or rename one of them on the source."
         )
-        found.append(SourceObject("same name", name, "", table or "", f" ({kind})", text, severity="blocker", advice=advice))
+        objects.append(SourceObject("same name", name, "", table or "", f" ({kind})", text, severity="blocker", advice=advice))
     for schema, things in control.rows(_NAMED, schemas, schemas):
         listed = enumerated(things, _SHOWN)
         text = f"{listed} {'names' if len(things) == 1 else 'name'} schema {schema} in a text, which is not changed"
@@ -32,8 +32,8 @@ def merged_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
             f"Set spec.data.target.schemas: Preserve (or spec.data.target.schema: {schema} for this schema only), or write the text"
             " without the schema on the source (for functions, with SET search_path)."
         )
-        found.append(SourceObject("schema name", schema, detail=text, severity="high", advice=advice))
-    return found
+        objects.append(SourceObject("schema name", schema, detail=text, severity="high", advice=advice))
+    return objects
 
 
 _OWN = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='{0}'::regclass AND x.objid={1}.oid AND x.deptype='e')"

@@ -11,13 +11,13 @@ _SHOWN = 5
 
 def other_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
     """One risk for each schema. The target may have the objects: the dry run decides whether it is a blocker."""
-    found = []
+    risks = []
     for schema, things in control.rows(_OUTSIDE, schemas, schemas):
         listed = enumerated(things, _SHOWN)
         text = f"migrated objects use objects of schema {schema}, which is not migrated: {listed}"
         advice = f"Add {schema} to spec.data.source.schemas, or create these objects in schema {schema} of the target."
-        found.append(SourceObject("other schema", schema, detail=text, severity="info", advice=advice))
-    return [*found, *(_below(*row) for row in control.rows(_BELOW, schemas, schemas))]
+        risks.append(SourceObject("other schema", schema, detail=text, severity="info", advice=advice))
+    return [*risks, *(_below(*row) for row in control.rows(_BELOW, schemas, schemas))]
 
 
 def _below(schema: str, children: list[str]) -> SourceObject:

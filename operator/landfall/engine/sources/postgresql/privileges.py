@@ -18,29 +18,29 @@ _KINDS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": 
 
 def privileges(control: Control, schemas: list[str]) -> list[SourceObject]:
     """Grants and owners as statements; rights on the schemas and default privileges as risks."""
-    found = privileges_within(control, schemas)
-    found += [_right_on_schema(row) for row in control.rows(_SCHEMA_RIGHTS, schemas)]
-    return [*found, *_default_privileges(control, schemas)]
+    all_objects = privileges_within(control, schemas)
+    all_objects += [_right_on_schema(row) for row in control.rows(_SCHEMA_RIGHTS, schemas)]
+    return [*all_objects, *_default_privileges(control, schemas)]
 
 
 def privileges_within(control: Control, schemas: list[str]) -> list[SourceObject]:
     """Owners of what the schemas hold, and the rights on it."""
-    found = [_owner(row) for row in control.rows(_OWNERS, *[schemas] * _OWNERS.count("%s"))]
-    found += [
-        SourceObject("revoke", what, f"REVOKE ALL ON {what} FROM PUBLIC", table=table or "", of=of or "")
-        for what, table, of in control.rows(_REVOKED, schemas, schemas)
+    all_objects = [_owner(row) for row in control.rows(_OWNERS, *[schemas] * _OWNERS.count("%s"))]
+    all_objects += [
+        SourceObject("revoke", target, f"REVOKE ALL ON {target} FROM PUBLIC", table=table or "", of=owner or "")
+        for target, table, owner in control.rows(_REVOKED, schemas, schemas)
     ]
-    found += [_grant(row) for row in control.rows(_GRANTS, *[schemas] * _GRANTS.count("%s"))]
-    return found
+    all_objects += [_grant(row) for row in control.rows(_GRANTS, *[schemas] * _GRANTS.count("%s"))]
+    return all_objects
 
 
 def schema_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
     """Owner, comment and rights of schemas that keep their names, as statements; default privileges as risks."""
-    found = [
+    all_objects = [
         SourceObject("schema owner", schema, f"ALTER SCHEMA {quoted(schema)} OWNER TO {quoted(role)}", role=role, within=schema)
         for schema, role, _ in control.rows(_SCHEMAS, schemas)
     ]
-    found += [
+    all_objects += [
         SourceObject("comment on schema", schema, f"COMMENT ON SCHEMA {quoted(schema)} IS {literal(text)}", within=schema)
         for schema, _, text in control.rows(_SCHEMAS, schemas)
         if text
@@ -49,25 +49,27 @@ def schema_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
         schema, role, right, grantable = row
         sql = f"GRANT {right} ON SCHEMA {quoted(schema)} TO {quoted(role) if role else _PUBLIC}"
         definition = sql + (" WITH GRANT OPTION" if grantable else "")
-        found.append(replace(_right_on_schema((schema, role or _PUBLIC, right, grantable)), definition=definition, within=schema))
-    return [*found, *_default_privileges(control, schemas)]
+        all_objects.append(
+            replace(_right_on_schema((schema, role or _PUBLIC, right, grantable)), definition=definition, within=schema)
+        )
+    return [*all_objects, *_default_privileges(control, schemas)]
 
 
 def _owner(row: Cells) -> SourceObject:
     """`detail` of a function with the rights of its owner says so."""
-    what, table, of, role, definer = row
-    detail = f"{what} is executed with the privileges of its owner" if definer else ""
+    target, table, owner, role, definer = row
+    detail = f"{target} is executed with the privileges of its owner" if definer else ""
     return SourceObject(
-        "owner", what, f"ALTER {what} OWNER TO {quoted(role)}", table or "", detail=detail, of=of or "", role=role
+        "owner", target, f"ALTER {target} OWNER TO {quoted(role)}", table or "", detail=detail, of=owner or "", role=role
     )
 
 
 def _grant(row: Cells) -> SourceObject:
-    what, table, of, role, rights, grantable = row
+    target, table, owner, role, rights, grantable = row
     to = quoted(role) if role else _PUBLIC
-    sql = f"GRANT {rights} ON {what} TO {to}{' WITH GRANT OPTION' if grantable else ''}"
+    sql = f"GRANT {rights} ON {target} TO {to}{' WITH GRANT OPTION' if grantable else ''}"
     label = f" ({rights} to {role or _PUBLIC}{', grantable' if grantable else ''})"
-    return SourceObject("grant", what, sql, table or "", label, of=of or "", role=role or "")
+    return SourceObject("grant", target, sql, table or "", label, of=owner or "", role=role or "")
 
 
 def _right_on_schema(row: Cells) -> SourceObject:
@@ -83,18 +85,18 @@ def _right_on_schema(row: Cells) -> SourceObject:
 
 
 def _default_privileges(control: Control, schemas: list[str]) -> list[SourceObject]:
-    found = []
+    actual_privileges = []
     for role, schema, kind, granted, revoked in control.rows(_DEFAULTS, schemas):
-        where = f"FOR ROLE {quoted(role)}{f' IN SCHEMA {quoted(schema)}' if schema else ''}"
+        scope = f"FOR ROLE {quoted(role)}{f' IN SCHEMA {quoted(schema)}' if schema else ''}"
         objects = str(_KINDS.get(kind, kind))
-        sql = [f"ALTER DEFAULT PRIVILEGES {where} GRANT {rights} ON {objects} TO {to}" for rights, to in granted or []]
-        sql += [f"ALTER DEFAULT PRIVILEGES {where} REVOKE ALL ON {objects} FROM PUBLIC"] if revoked else []
+        sql = [f"ALTER DEFAULT PRIVILEGES {scope} GRANT {rights} ON {objects} TO {to}" for rights, to in granted or []]
+        sql += [f"ALTER DEFAULT PRIVILEGES {scope} REVOKE ALL ON {objects} FROM PUBLIC"] if revoked else []
         text = f"the default privileges of role {role} for {objects.lower()} are not migrated"
         advice = f"If they are needed, run on the target: {'; '.join(sql)}."
-        found.append(
-            SourceObject("default privileges", where, signature=f" ON {objects}", detail=text, severity="low", advice=advice)
+        actual_privileges.append(
+            SourceObject("default privileges", scope, signature=f" ON {objects}", detail=text, severity="low", advice=advice)
         )
-    return found
+    return actual_privileges
 
 
 _OWN = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='{0}'::regclass AND x.objid={1}.oid AND x.deptype='e')"

@@ -15,24 +15,24 @@ _COMPRESSION = {"p": "pglz", "l": "lz4"}
 
 def settings(control: Control, schemas: list[str]) -> list[SourceObject]:
     """Settings of columns, tables and indexes, and comments on everything but tables and their columns."""
-    found = [*_columns(control, schemas), *_tables(control, schemas)]
-    found += [
+    all_objects = [*_columns(control, schemas), *_tables(control, schemas)]
+    all_objects += [
         SourceObject("view default", f"{view}.{column}", _alter(view, column, f"SET DEFAULT {expression}"), table=view)
         for view, column, expression in control.rows(_VIEW_DEFAULTS, schemas)
     ]
-    found += [
+    all_objects += [
         SourceObject("typed table", table, f"ALTER TABLE {quoted(table)} OF {kind}", table=table)
         for table, kind in control.rows(_TYPED, schemas)
     ]
-    found += [
+    all_objects += [
         SourceObject("constraint name", f"{table}.{name}", _renamed(table, default, name), table=table)
         for table, default, name in control.rows(_NOT_NULL_NAMES, schemas)
     ]
-    return [*found, *_comments(control, schemas)]
+    return [*all_objects, *_comments(control, schemas)]
 
 
-def _alter(table: str, column: str, what: str) -> str:
-    return f"ALTER TABLE {quoted(table)} ALTER COLUMN {quoted(column)} {what}"
+def _alter(table: str, column: str, action: str) -> str:
+    return f"ALTER TABLE {quoted(table)} ALTER COLUMN {quoted(column)} {action}"
 
 
 def _renamed(table: str, default: str, name: str) -> str:
@@ -40,39 +40,41 @@ def _renamed(table: str, default: str, name: str) -> str:
 
 
 def _columns(control: Control, schemas: list[str]) -> list[SourceObject]:
-    found = []
+    actual_settings = []
     for table, column, storage, compression, target, options in control.rows(_COLUMN_SETTINGS, schemas):
-        made = [f"SET STORAGE {_STORAGE[storage]}"] if storage else []
-        made += [f"SET COMPRESSION {_COMPRESSION[compression]}"] if compression else []
-        made += [f"SET STATISTICS {target}"] if target is not None else []
-        made += [f"SET ({options})"] if options else []
-        for what in made:
-            label = f" ({what.lower()})"
-            found.append(SourceObject("column setting", f"{table}.{column}", _alter(table, column, what), table, label))
+        actions = [f"SET STORAGE {_STORAGE[storage]}"] if storage else []
+        actions += [f"SET COMPRESSION {_COMPRESSION[compression]}"] if compression else []
+        actions += [f"SET STATISTICS {target}"] if target is not None else []
+        actions += [f"SET ({options})"] if options else []
+        for action in actions:
+            label = f" ({action.lower()})"
+            actual_settings.append(
+                SourceObject("column setting", f"{table}.{column}", _alter(table, column, action), table, label)
+            )
     for table, index, number, target in control.rows(_INDEX_STATISTICS, schemas):
         sql = f"ALTER INDEX {quoted(index)} ALTER COLUMN {number} SET STATISTICS {target}"
-        found.append(SourceObject("table setting", index, sql, table, f" (statistics of column {number})"))
-    return found
+        actual_settings.append(SourceObject("table setting", index, sql, table, f" (statistics of column {number})"))
+    return actual_settings
 
 
 def _tables(control: Control, schemas: list[str]) -> list[SourceObject]:
-    found = []
+    actual_settings = []
     for table, toast, identity, index, clustered in control.rows(_TABLE_SETTINGS, schemas):
-        made = [f"SET ({', '.join(f'toast.{option}' for option in toast)})"] if toast else []
-        made += [f"REPLICA IDENTITY {f'USING INDEX {quoted(index)}' if index else identity}"] if identity else []
-        made += [f"CLUSTER ON {quoted(clustered)}"] if clustered else []
-        for what in made:
-            sql = f"ALTER TABLE {quoted(table)} {what}"
-            found.append(SourceObject("table setting", table, sql, table, f" ({what.split(' (')[0].lower()})"))
-    return found
+        actions = [f"SET ({', '.join(f'toast.{option}' for option in toast)})"] if toast else []
+        actions += [f"REPLICA IDENTITY {f'USING INDEX {quoted(index)}' if index else identity}"] if identity else []
+        actions += [f"CLUSTER ON {quoted(clustered)}"] if clustered else []
+        for action in actions:
+            sql = f"ALTER TABLE {quoted(table)} {action}"
+            actual_settings.append(SourceObject("table setting", table, sql, table, f" ({action.split(' (')[0].lower()})"))
+    return actual_settings
 
 
 def _comments(control: Control, schemas: list[str]) -> list[SourceObject]:
-    found = []
-    for what, table, of, text in control.rows(_COMMENTS, *[schemas] * _COMMENTS.count("%s")):
-        sql = f"COMMENT ON {what} IS {literal(text)}"
-        found.append(SourceObject("comment", what, sql, table=table or "", of=of or ""))
-    return found
+    comments = []
+    for target, table, owner, text in control.rows(_COMMENTS, *[schemas] * _COMMENTS.count("%s")):
+        sql = f"COMMENT ON {target} IS {literal(text)}"
+        comments.append(SourceObject("comment", target, sql, table=table or "", of=owner or ""))
+    return comments
 
 
 _OWN = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='{0}'::regclass AND x.objid={1}.oid AND x.deptype='e')"

@@ -22,8 +22,8 @@ _FREE = "ROLLBACK TO SAVEPOINT chunk; RELEASE SAVEPOINT chunk"  # released, for 
 def _wire(endpoint: Endpoint, **settings: str) -> Wire:
     """A session with a source, in which the names of the system's catalog come before all others."""
     wire = Wire(endpoint, "source", {**PINNED, **settings})
-    shown = wire.rows("SHOW search_path")[0][0] or ""
-    wire.rows(f"SET search_path={searched_safely(shown, endpoint.schemas)}")
+    search_path = wire.rows("SHOW search_path")[0][0] or ""
+    wire.rows(f"SET search_path={searched_safely(search_path, endpoint.schemas)}")
     return wire
 
 
@@ -72,10 +72,10 @@ class _PostgresqlReader:
         if self._in_transaction:
             self.wire.rows(_SAVE)
         target.copy_in(job.copy_in)
-        moved = self.wire.copy_to(postgresql.copy_out(job.query, job.form), target)
+        amount = self.wire.copy_to(postgresql.copy_out(job.query, job.form), target)
         if self._in_transaction:
             self.wire.rows(_FREE)
-        return moved
+        return amount
 
     @contextlib.contextmanager
     def trial(self, seconds: int) -> Iterator[None]:
@@ -103,10 +103,10 @@ class _PostgresqlSource:
         return _PostgresqlReader(self._endpoint)
 
     def snapshot(self, readers: Sequence[Reader]) -> bool:
-        own = [r for r in readers if isinstance(r, _PostgresqlReader)]
-        own[0].begin()
-        name = own[0].wire.rows("SELECT pg_export_snapshot()")[0][0] or ""  # which a subtransaction may not
-        for reader in own[1:]:
+        own_readers = [r for r in readers if isinstance(r, _PostgresqlReader)]
+        own_readers[0].begin()
+        name = own_readers[0].wire.rows("SELECT pg_export_snapshot()")[0][0] or ""  # which a subtransaction may not
+        for reader in own_readers[1:]:
             reader.begin(name)
         return True
 

@@ -27,14 +27,14 @@ _SHOWN = 20
 
 def unmoved(control: Control, schemas: list[str]) -> list[SourceObject]:
     """One risk for each kind of objects that are not migrated, with the names of the first 20."""
-    found: dict[str, list[str]] = {}
+    names_by_kind: dict[str, list[str]] = {}
     for kind, name in control.rows(_HANGING, schemas):
-        known = CLASSES.get(kind)
-        if known is None or known.fate is Fate.RISK:
-            found.setdefault(known.name if known else f"object of {kind}", []).append(name)
+        object_class = CLASSES.get(kind)
+        if object_class is None or object_class.fate is Fate.RISK:
+            names_by_kind.setdefault(object_class.name if object_class else f"object of {kind}", []).append(name)
     for kind, name in control.rows(_OTHERS, *[schemas] * _OTHERS.count("%s")):
-        found.setdefault(kind, []).append(name)
-    risks = [_risk(kind, sorted(set(names))) for kind, names in sorted(found.items())]
+        names_by_kind.setdefault(kind, []).append(name)
+    risks = [_risk(kind, sorted(set(names))) for kind, names in sorted(names_by_kind.items())]
     return [*risks, *_large_objects(control, schemas), *_lesser(control, schemas)]
 
 
@@ -63,10 +63,10 @@ def _large_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
 
 
 def _lesser(control: Control, schemas: list[str]) -> list[SourceObject]:
-    found = []
+    risks = []
     for kind, severity, name, detail, advice in control.rows(_LESSER, *[schemas] * _LESSER.count("%s")):
-        found.append(SourceObject(kind, name, detail=detail, severity=severity, advice=advice))
-    return found
+        risks.append(SourceObject(kind, name, detail=detail, severity=severity, advice=advice))
+    return risks
 
 
 _NOT_OF_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid={0}.classid AND x.objid={0}.objid AND x.deptype='e')"

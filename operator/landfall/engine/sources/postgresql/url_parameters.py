@@ -27,14 +27,14 @@ def _methods(address: DatabaseAddress, name: str, value: str) -> DatabaseAddress
     """`require_auth`: methods by name, or all but those with an exclamation mark."""
     words = [word.strip() for word in value.split(",") if word.strip()]
     negated = [word for word in words if word.startswith("!")]
-    known = {method.value: method for method in AuthMethod}
+    methods_by_name = {method.value: method for method in AuthMethod}
     if negated and len(negated) == len(words):
         excluded = {word[1:] for word in words}
-        methods = frozenset(method for word, method in known.items() if word not in excluded)
+        methods = frozenset(method for word, method in methods_by_name.items() if word not in excluded)
         return replace(address, login=replace(address.login, methods=methods))
-    methods = frozenset(known[word] for word in words if word in known)
+    methods = frozenset(methods_by_name[word] for word in words if word in methods_by_name)
     if negated or not methods:
-        message = f"its parameter {name} allows none of the methods {', '.join(known)}"
+        message = f"its parameter {name} allows none of the methods {', '.join(methods_by_name)}"
         raise AddressError(message)
     clear_text = AuthMethod.PASSWORD in methods
     return replace(address, login=replace(address.login, methods=methods, clear_text=clear_text))
