@@ -58,10 +58,10 @@ def _walked(reader: Reader, name: str, key: str, first: int, batch_rows: int) ->
     cuts: list[int] = []
     at = first
     while True:
-        found = reader.rows(f"SELECT {key} FROM {name} WHERE {key}>={at} ORDER BY {key} LIMIT 1 OFFSET {batch_rows}")
-        if not found or found[0][0] is None or int(found[0][0]) == at:
+        rows = reader.rows(f"SELECT {key} FROM {name} WHERE {key}>={at} ORDER BY {key} LIMIT 1 OFFSET {batch_rows}")
+        if not rows or rows[0][0] is None or int(rows[0][0]) == at:
             return cuts
-        at = int(found[0][0])
+        at = int(rows[0][0])
         cuts.append(at)
 
 
@@ -72,17 +72,17 @@ def _keysets(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int
     order = ",".join(keys)
     cuts: list[list[str]] = []
     while True:
-        where = f" WHERE {_at_least(keys, cuts[-1])}" if cuts else ""
-        found = reader.rows(f"SELECT {rendered} FROM {name}{where} ORDER BY {order} LIMIT 1 OFFSET {batch_rows}")
-        if not found:
+        condition = f" WHERE {_at_least(keys, cuts[-1])}" if cuts else ""
+        rows = reader.rows(f"SELECT {rendered} FROM {name}{condition} ORDER BY {order} LIMIT 1 OFFSET {batch_rows}")
+        if not rows:
             break
-        cuts.append([cell or "NULL" for cell in found[0]])
+        cuts.append([cell or "NULL" for cell in rows[0]])
     if not cuts:
         return [Whole()]
-    made = [_below(keys, cuts[0])]
-    made += [f"{_at_least(keys, low)} AND {_below(keys, high)}" for low, high in itertools.pairwise(cuts)]
-    made.append(_at_least(keys, cuts[-1]))
-    return [KeysetRange(predicate) for predicate in made]
+    predicates = [_below(keys, cuts[0])]
+    predicates += [f"{_at_least(keys, low)} AND {_below(keys, high)}" for low, high in itertools.pairwise(cuts)]
+    predicates.append(_at_least(keys, cuts[-1]))
+    return [KeysetRange(predicate) for predicate in predicates]
 
 
 def _at_least(keys: Sequence[str], bound: Sequence[str]) -> str:

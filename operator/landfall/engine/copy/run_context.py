@@ -112,9 +112,9 @@ class Work:
         """The staging schema, in the control connection."""
         return self.staging_of("")
 
-    def staging_of(self, within: str) -> StagingSchema:
-        """The staging schema of a target schema, in the control connection. `within`: as `Statement.schema`."""
-        return self.database.stage(self.plan, self.stage, within)
+    def staging_of(self, target_schema: str) -> StagingSchema:
+        """The staging schema of a target schema, in the control connection. `target_schema`: as `Statement.schema`."""
+        return self.database.stage(self.plan, self.stage, target_schema)
 
     @contextmanager
     def loader(self) -> Iterator[Loader]:

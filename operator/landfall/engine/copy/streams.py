@@ -184,24 +184,24 @@ class Streams:
             return False
         table, number = chunk.table, chunk.number
         work.report(Event(EventKind.BEGUN, self._tables[table].label, text=str(number)))
-        taken = self._budget.take(work.weight(self._tables[table]))
+        octets = self._budget.take(work.weight(self._tables[table]))
         if self._followed:
             self._followed.claimed(table, number)
         try:
             try:
                 with concerning(f"the copy of table {self._tables[table].label}"):
-                    moved = ends.reader.copy(self._jobs[table](chunk.range), ends.loader)
+                    amount = ends.reader.copy(self._jobs[table](chunk.range), ends.loader)
             finally:
-                self._budget.give(taken)
-            ends.loader.complete(work.lease, chunk, moved)
+                self._budget.give(octets)
+            ends.loader.complete(work.lease, chunk, amount)
         except EngineError:
             if self._followed:
                 self._followed.lost(table, number)
             raise
-        work.report(Event(EventKind.CHUNK, self._tables[table].label, moved.rows, moved.bytes, text=str(number)))
-        ticket = self._throttle.take(moved.rows, moved.bytes)
-        while not self._threads.ended and (left := self._throttle.left(ticket)) > 0:
-            work.stop.wait(min(left, _LOOK_SECONDS))
+        work.report(Event(EventKind.CHUNK, self._tables[table].label, amount.rows, amount.bytes, text=str(number)))
+        ticket = self._throttle.take(amount.rows, amount.bytes)
+        while not self._threads.ended and (seconds := self._throttle.left(ticket)) > 0:
+            work.stop.wait(min(seconds, _LOOK_SECONDS))
         return True
 
 
@@ -252,12 +252,12 @@ def page_rows(work: Work, table: TablePlan) -> int:
 def split_tables(work: Work) -> None:
     """Divide every table that has no chunks yet into chunks."""
     ledger, lease = work.ledger, work.lease
-    known = ledger.split_tables(lease.key)
+    already_split = ledger.split_tables(lease.key)
     reader = work.source.reader()
     try:
         for table in work.plan.tables:
-            if table.moved and table.number not in known:
-                found = chunking.ranges(reader, work.engine.dialect, table, work.options.batch_rows)
-                ledger.add_chunks(lease, table.number, found, priority=max(table.bytes, table.rows))
+            if table.moved and table.number not in already_split:
+                ranges = chunking.ranges(reader, work.engine.dialect, table, work.options.batch_rows)
+                ledger.add_chunks(lease, table.number, ranges, priority=max(table.bytes, table.rows))
     finally:
         reader.close()

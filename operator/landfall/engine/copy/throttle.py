@@ -19,11 +19,11 @@ class Budget:
 
     def take(self, size: int) -> int:
         """Wait for free memory and reserve it. Return the reserved size, which the caller releases with `give`."""
-        wanted = min(size, self._size)
+        granted = min(size, self._size)
         with self._changed:
-            self._changed.wait_for(lambda: self._free >= wanted)
-            self._free -= wanted
-        return wanted
+            self._changed.wait_for(lambda: self._free >= granted)
+            self._free -= granted
+        return granted
 
     def give(self, size: int) -> None:
         """Release reserved memory."""
@@ -57,15 +57,17 @@ class Throttle:
         """Return the remaining time to wait, in seconds."""
         with self._lock:
             limits = self._serve()
-            waits = [(mine - done) / limit for mine, done, limit in zip(ticket, self._served, limits, strict=True) if limit]
+            waits = [
+                (ticketed - served) / limit for ticketed, served, limit in zip(ticket, self._served, limits, strict=True) if limit
+            ]
             return max(0.0, *waits, 0.0)
 
     def _serve(self) -> tuple[int, int]:
         now, limits = self._clock(), (self._dials.rows_per_second, self._dials.bytes_per_second)
-        spent, self._at = now - self._at, now
+        elapsed, self._at = now - self._at, now
         served = [
-            min(taken, done + limit * spent) if limit else taken
-            for taken, done, limit in zip(self._taken, self._served, limits, strict=True)
+            min(requested, actual_served + limit * elapsed) if limit else requested
+            for requested, actual_served, limit in zip(self._taken, self._served, limits, strict=True)
         ]
         self._served = (served[0], served[1])
         return limits

@@ -40,7 +40,7 @@ from landfall.engine.sources.base import FencingLock, Freeze, Reader
 from landfall.engine.sources.engine import SequenceSource
 from landfall.engine.targets.engine import CutoverChecks
 from landfall.engine.verify.compare import Comparison, TableDifference
-from landfall.engine.verify.naming import named
+from landfall.engine.verify.naming import describe_with_keys
 from landfall.engine.verify.repair import repair
 from landfall.engine.verify.views import budget, compare_views
 from landfall.lib.text import counted
@@ -254,7 +254,7 @@ class FinalPhase:
         work.report(Event(EventKind.VERDICT, rows=outcome.rows, text="equal"))
 
     def _refuse(self, reader: Reader, differences: Sequence[TableDifference]) -> None:
-        listed = "; ".join(named(self._work, reader, d) for d in differences)
+        listed = "; ".join(describe_with_keys(self._work, reader, d) for d in differences)
         self._work.report(Event(EventKind.VERDICT, text=f"different: {listed}"))
         message = f"source and target differ: {listed}"
         raise VerificationError(message, advice="Nothing was cut over. See the reason VerdictBad in docs/guides/troubles.md.")

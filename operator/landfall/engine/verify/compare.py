@@ -105,24 +105,24 @@ class Comparison:
         """Number of rows of every chunk on the source, by (table, number)."""
         return self._rows
 
-    def _compared(self, chunks: Sequence[Chunk], gone: Mapping[int, tuple[str, ...]] | None) -> list[TableDifference]:
+    def _compared(self, chunks: Sequence[Chunk], removed: Mapping[int, tuple[str, ...]] | None) -> list[TableDifference]:
         self.chunks += len(chunks)
         ranged = digestible(self._work)
         differing = self._by_range([c for c in chunks if c.table in ranged], ranged)
-        found = {
-            n: TableDifference(t, mine, by_range=True)
+        by_number = {
+            n: TableDifference(t, of_table, by_range=True)
             for n, t in ranged.items()
-            if (mine := tuple(c for c in differing if c.table == n))
+            if (of_table := tuple(c for c in differing if c.table == n))
         }
-        written = [c for c in chunks if c.table not in ranged]
-        touched = {c.table for c in written} | ((gone or {}).keys() - ranged.keys())
+        by_writer = [c for c in chunks if c.table not in ranged]
+        touched = {c.table for c in by_writer} | ((removed or {}).keys() - ranged.keys())
         if touched:
-            found |= self._by_writer(written, {n: self._tables[n] for n in touched}, gone)
-        for number in ({c.table for c in chunks} | touched) - found.keys():
+            by_number |= self._by_writer(by_writer, {n: self._tables[n] for n in touched}, removed)
+        for number in ({c.table for c in chunks} | touched) - by_number.keys():
             if self._final:
                 rows = sum(c.rows for c in chunks if c.table == number)
                 self._work.report(Event(EventKind.TABLE, self._tables[number].label, rows, text="equal"))
-        return list(found.values())
+        return list(by_number.values())
 
     # -- by ranges of keys --------------------------------------------------------------------------------------------
 
@@ -134,62 +134,64 @@ class Comparison:
         """
         looked = digested(self._work, self._readers, chunks, tables)
         self._rows |= {place: rows for place, rows in looked.items() if rows is not None}
-        left = [c for c in chunks if looked.get((c.table, c.number)) is None]
-        samples = {c.table: c for c in left if (c.table, c.number) in looked}
-        unlooked = [c for c in left if (c.table, c.number) not in looked]
+        undigested = [c for c in chunks if looked.get((c.table, c.number)) is None]
+        samples = {c.table: c for c in undigested if (c.table, c.number) in looked}
+        unlooked = [c for c in undigested if (c.table, c.number) not in looked]
         differing = self._unequal([*unlooked, *samples.values()], tables)
-        rest = [c for c in left if c not in unlooked and c is not samples[c.table]]
+        remaining = [c for c in undigested if c not in unlooked and c is not samples[c.table]]
         misled = {n for n, c in samples.items() if c not in differing}
-        differing += self._unequal([c for c in rest if c.table in misled], tables)
-        return differing + [c for c in rest if c.table not in misled]
+        differing += self._unequal([c for c in remaining if c.table in misled], tables)
+        return differing + [c for c in remaining if c.table not in misled]
 
     def _unequal(self, chunks: Sequence[Chunk], tables: dict[int, TablePlan]) -> list[Chunk]:
         """The chunks whose sums over their range of keys differ."""
         if not chunks:
             return []
-        there: dict[Place, Sum] = {}
-        threads, left, right = ThreadGroup(self._work.stop), queued(chunks), queued(chunks)
-        bodies = [partial(self._sum_source, threads, r, left, tables, unlooked=False) for r in self._readers]
+        target_sums: dict[Place, Sum] = {}
+        threads, source_tasks, target_tasks = ThreadGroup(self._work.stop), queued(chunks), queued(chunks)
+        bodies = [partial(self._sum_source, threads, r, source_tasks, tables, unlooked=False) for r in self._readers]
         count = min(self._work.threads, len(chunks))
-        bodies += [partial(self._on_target, partial(self._sum_ranges, threads, right, tables, there)) for _ in range(count)]
+        bodies += [
+            partial(self._on_target, partial(self._sum_ranges, threads, target_tasks, tables, target_sums)) for _ in range(count)
+        ]
         threads.run(bodies)
-        return [c for c in chunks if self._source[(c.table, c.number)] != there[(c.table, c.number)]]
+        return [c for c in chunks if self._source[(c.table, c.number)] != target_sums[(c.table, c.number)]]
 
     def _sum_ranges(
         self,
         threads: ThreadGroup,
         tasks: queue.SimpleQueue[Chunk],
         tables: dict[int, TablePlan],
-        found: dict[Place, Sum],
+        sums: dict[Place, Sum],
         loader: Loader,
     ) -> None:
         queries = {n: self._work.queries(t) for n, t in tables.items()}
         for chunk in threads.each(tasks):
             with _comparing(tables[chunk.table]):
                 count, total = loader.rows(queries[chunk.table].range_sums(*chunk_range.bounds(chunk.range)))[0]
-            found[(chunk.table, chunk.number)] = (int(count or 0), int(total or 0))
+            sums[(chunk.table, chunk.number)] = (int(count or 0), int(total or 0))
 
     # -- by the transactions that wrote -------------------------------------------------------------------------------
 
     def _by_writer(
-        self, chunks: Sequence[Chunk], tables: dict[int, TablePlan], gone: Mapping[int, tuple[str, ...]] | None
+        self, chunks: Sequence[Chunk], tables: dict[int, TablePlan], removed: Mapping[int, tuple[str, ...]] | None
     ) -> dict[int, TableDifference]:
-        kept = self._source if self._final else {}
-        order = sorted((c for c in chunks if (c.table, c.number) not in kept), key=lambda c: -tables[c.table].bytes)
-        scans = self._scans(sorted(tables.values(), key=lambda t: -t.bytes), chunks, gone)
+        known_sums = self._source if self._final else {}
+        order = sorted((c for c in chunks if (c.table, c.number) not in known_sums), key=lambda c: -tables[c.table].bytes)
+        scans = self._scans(sorted(tables.values(), key=lambda t: -t.bytes), chunks, removed)
         threads, tasks = ThreadGroup(self._work.stop), queued(order)
-        bodies = [partial(self._sum_source, threads, r, tasks, tables, unlooked=gone is None) for r in self._readers]
+        bodies = [partial(self._sum_source, threads, r, tasks, tables, unlooked=removed is None) for r in self._readers]
         count = min(scans.qsize(), self._work.threads)
         bodies += [partial(self._on_target, partial(self._sum_written, threads, scans)) for _ in range(count)]
         threads.run(bodies)
-        deltas = self._work.ledger.deltas(self._work.lease.key) if gone is None else {}
-        found = {}
+        deltas = self._work.ledger.deltas(self._work.lease.key) if removed is None else {}
+        by_number = {}
         for number, table in tables.items():
-            mine = [c for c in chunks if c.table == number]
-            difference = self._difference(table, mine, deltas.get(number, []))
+            of_table = [c for c in chunks if c.table == number]
+            difference = self._difference(table, of_table, deltas.get(number, []))
             if difference:
-                found[number] = difference
-        return found
+                by_number[number] = difference
+        return by_number
 
     def _sum_source(
         self,
@@ -211,15 +213,15 @@ class Comparison:
                 self._work.report(Event(EventKind.COMPARED, tables[chunk.table].label, count))
 
     def _scans(
-        self, tables: Sequence[TablePlan], chunks: Sequence[Chunk], gone: Mapping[int, tuple[str, ...]] | None
+        self, tables: Sequence[TablePlan], chunks: Sequence[Chunk], removed: Mapping[int, tuple[str, ...]] | None
     ) -> queue.SimpleQueue[_Scan]:
         """The scans on the target: large tables in ranges of blocks, so that all streams are busy until the end."""
         scans: queue.SimpleQueue[_Scan] = queue.SimpleQueue()
         can_split = self._work.plan.target_version_number >= _TID_SCANS_SINCE
         for table in tables:
             self._target[table.number] = {}
-            written = tuple(dict.fromkeys(c.xid for c in chunks if c.table == table.number and c.xid))
-            only = None if gone is None else (*written, *gone.get(table.number, ()))
+            writers = tuple(dict.fromkeys(c.xid for c in chunks if c.table == table.number and c.xid))
+            only = None if removed is None else (*writers, *removed.get(table.number, ()))
             queries = self._work.queries(table)
             blocks = int(self._work.database.session.value(queries.blocks())) if can_split else 0
             step = max(_LEAST_BLOCKS, blocks // (self._work.threads * 4) + 1)
@@ -235,16 +237,16 @@ class Comparison:
     def _sum_written(self, threads: ThreadGroup, scans: queue.SimpleQueue[_Scan], loader: Loader) -> None:
         for table, blocks, only in threads.each(scans):
             with _comparing(table):
-                found = loader.rows(self._work.queries(table).groups(blocks, only))
+                actual_groups = loader.rows(self._work.queries(table).groups(blocks, only))
             with self._lock:
                 groups = self._target[table.number]
-                for xid, count, total in found:
+                for xid, count, total in actual_groups:
                     groups[str(xid)] = _total([groups.get(str(xid), (0, 0)), (int(count or 0), int(total or 0))])
 
     def _difference(self, table: TablePlan, chunks: list[Chunk], deltas: list[str]) -> TableDifference | None:
         groups = self._target[table.number]
-        known = {c.xid for c in chunks} | set(deltas)
-        strangers = [x for x in groups if x not in known]
+        writers = {c.xid for c in chunks} | set(deltas)
+        strangers = [x for x in groups if x not in writers]
         shared = {x for x, n in Counter(c.xid for c in chunks if c.xid).items() if n > 1}
         suspects = [
             c for c in chunks if c.patched or c.xid in shared or self._source[(c.table, c.number)] != groups.get(c.xid, (0, 0))
@@ -253,8 +255,8 @@ class Comparison:
             return None
         xids = tuple(dict.fromkeys([*(c.xid for c in suspects if c.xid), *deltas, *strangers]))
         expected = _total([self._source[(c.table, c.number)] for c in suspects])
-        held = _total([groups[x] for x in xids if x in groups])
-        if expected == held and not strangers:
+        actual = _total([groups[x] for x in xids if x in groups])
+        if expected == actual and not strangers:
             return None
         return TableDifference(table, tuple(suspects), xids=xids)
 
@@ -269,7 +271,7 @@ def _total(sums: Sequence[Sum]) -> Sum:
 
 def queued(tasks: Iterable[_Task]) -> queue.SimpleQueue[_Task]:
     """Return a queue of tasks for a thread group."""
-    made: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+    tasks_queue: queue.SimpleQueue[_Task] = queue.SimpleQueue()
     for task in tasks:
-        made.put(task)
-    return made
+        tasks_queue.put(task)
+    return tasks_queue

@@ -49,18 +49,20 @@ def digested(
         For each compared chunk, by (table, number): the number of rows if both sides are equal, otherwise None.
     """
     limit = min(_LARGEST, int((work.plan.packet_bytes or _LARGEST) * _ROOM))
-    chosen = [c for c in chunks if c.table in tables and c.bytes <= limit]
+    small_chunks = [c for c in chunks if c.table in tables and c.bytes <= limit]
     able = [r for r in readers if isinstance(r, Digesting)]
-    if not chosen or not able:
+    if not small_chunks or not able:
         return {}
-    here: dict[Place, Digest] = {}
-    there: dict[Place, Digest] = {}
-    left, right = _queued(chosen), _queued(chosen)
+    source_digests: dict[Place, Digest] = {}
+    target_digests: dict[Place, Digest] = {}
+    source_tasks, target_tasks = _queued(small_chunks), _queued(small_chunks)
     threads = ThreadGroup(work.stop)
-    bodies = [partial(_source, threads, work, r, left, tables, here) for r in able]
-    bodies += [partial(_target, threads, work, right, tables, there) for _ in range(min(work.threads, len(chosen)))]
+    bodies = [partial(_source, threads, work, r, source_tasks, tables, source_digests) for r in able]
+    bodies += [
+        partial(_target, threads, work, target_tasks, tables, target_digests) for _ in range(min(work.threads, len(small_chunks)))
+    ]
     threads.run(bodies)
-    return {place: digest[0] if there.get(place) == digest else None for place, digest in here.items()}
+    return {place: digest[0] if target_digests.get(place) == digest else None for place, digest in source_digests.items()}
 
 
 def _digestible(work: Work, table: TablePlan) -> bool:
@@ -82,7 +84,7 @@ def _source(
     reader: Digesting,
     tasks: queue.SimpleQueue[Chunk],
     tables: dict[int, TablePlan],
-    found: dict[Place, Digest],
+    digests: dict[Place, Digest],
 ) -> None:
     queries = {n: q for n, t in tables.items() if isinstance(q := work.engine.queries(work.shape(t)), DigestQueries)}
     for chunk in threads.each(tasks):
@@ -90,16 +92,16 @@ def _source(
         span = Span.of(*chunk_range.bounds(chunk.range), page_rows(work, table))
         with concerning(f"the comparison of table {table.label}"):
             digest = reader.digest(queries[chunk.table].digest(work.engine.dialect.condition(chunk.range)), span)
-        found[(chunk.table, chunk.number)] = digest
+        digests[(chunk.table, chunk.number)] = digest
         work.report(Event(EventKind.COMPARED, table.label, digest[0]))
 
 
 def _target(
-    threads: ThreadGroup, work: Work, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], found: dict[Place, Digest]
+    threads: ThreadGroup, work: Work, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], digests: dict[Place, Digest]
 ) -> None:
     queries = {n: work.queries(t) for n, t in tables.items()}
     with work.loader() as loader:
         for chunk in threads.each(tasks):
             with concerning(f"the comparison of table {tables[chunk.table].label}"):
                 count, digest = loader.rows(queries[chunk.table].digest(*chunk_range.bounds(chunk.range)))[0]
-            found[(chunk.table, chunk.number)] = (int(count or 0), digest or "")
+            digests[(chunk.table, chunk.number)] = (int(count or 0), digest or "")

@@ -23,41 +23,41 @@ def name_rows(work: Work, reader: Reader, loader: Loader, difference: TableDiffe
     if not table.row_key or difference.rows > _MOST_ROWS:
         return
     source, target = work.engine.queries(work.shape(table)), work.queries(table)
-    here: _Rows = Counter()
-    there: _Rows = Counter()
+    source_rows: _Rows = Counter()
+    target_rows: _Rows = Counter()
     for chunk in difference.chunks:
-        here.update((k or "", n or "") for k, n in reader.rows(source.rows(work.engine.dialect.condition(chunk.range))))
+        source_rows.update((k or "", n or "") for k, n in reader.rows(source.rows(work.engine.dialect.condition(chunk.range))))
         if difference.by_range:
-            there.update((k or "", n or "") for k, n in loader.rows(target.range_rows(*chunk_range.bounds(chunk.range))))
+            target_rows.update((k or "", n or "") for k, n in loader.rows(target.range_rows(*chunk_range.bounds(chunk.range))))
     if not difference.by_range:
-        there.update((k or "", n or "") for k, n in loader.rows(target.rows(difference.xids)))
-    _name(difference, here - there, there - here)
+        target_rows.update((k or "", n or "") for k, n in loader.rows(target.rows(difference.xids)))
+    _name(difference, source_rows - target_rows, target_rows - source_rows)
 
 
-def named(work: Work, reader: Reader, difference: TableDifference) -> str:
+def describe_with_keys(work: Work, reader: Reader, difference: TableDifference) -> str:
     """Describe the difference in one line, with the keys of the rows."""
     with work.loader() as loader:
         name_rows(work, reader, loader, difference)
     return difference.describe()
 
 
-def _name(difference: TableDifference, lost: _Rows, surplus: _Rows) -> None:
-    lost_keys, surplus_keys = {k for k, _ in lost}, {k for k, _ in surplus}
+def _name(difference: TableDifference, missing: _Rows, surplus: _Rows) -> None:
+    lost_keys, surplus_keys = {k for k, _ in missing}, {k for k, _ in surplus}
     name = difference.table.row_key
     texts = {c.source for c in difference.table.columns if c.mapping.measured or c.mapping.quoted}
-    shown = _key_namer(name, hashed=bool(texts & set(name)))
-    difference.changed = sorted(shown(k) for k in lost_keys & surplus_keys)
-    difference.missing = sorted(shown(k) for k in lost_keys - surplus_keys)
-    difference.extra = sorted(shown(k) for k in surplus_keys - lost_keys)
+    name_of_key = _key_namer(name, hashed=bool(texts & set(name)))
+    difference.changed = sorted(name_of_key(k) for k in lost_keys & surplus_keys)
+    difference.missing = sorted(name_of_key(k) for k in lost_keys - surplus_keys)
+    difference.extra = sorted(name_of_key(k) for k in surplus_keys - lost_keys)
 
 
 def _key_namer(columns: tuple[str, ...], *, hashed: bool) -> Callable[[str], str]:
     """Return the function that formats a key: numbers and dates unchanged, text as a digest, because it may be personal data."""
     label = ",".join(columns)
 
-    def shown(line: str) -> str:
+    def name_of_key(line: str) -> str:
         if hashed:
             return f"{label}=#{hashlib.sha256(line.encode()).hexdigest()[:12]}"
         return f"{label}={line.strip('()').replace('|', ',')}"
 
-    return shown
+    return name_of_key

@@ -120,18 +120,18 @@ class _PutIn:
         for chunk in threads.each(self._tasks):
             loader.begin_repair(work.lease)
             with concerning(f"the repair of table {self._labels[chunk.table]}"):
-                moved = reader.copy(self._jobs[chunk.table](chunk.range), loader)
-            written = replace(chunk, rows=moved.rows, bytes=moved.bytes)
-            loader.complete_repair(work.lease, written)
-            self._moved.append((chunk.table, moved.rows))  # atomic, because other streams do the same
+                amount = reader.copy(self._jobs[chunk.table](chunk.range), loader)
+            written_chunk = replace(chunk, rows=amount.rows, bytes=amount.bytes)
+            loader.complete_repair(work.lease, written_chunk)
+            self._moved.append((chunk.table, amount.rows))  # atomic, because other streams do the same
 
 
 def _chunks(work: Work, differences: Sequence[TableDifference], *, finer: bool) -> dict[int, list[Chunk]]:
     """The chunks to copy, by table: those that differ, or smaller ones that cover the same rows."""
     if not finer:
         return {d.table.number: list(d.chunks) for d in differences}
-    known = work.ledger.chunks(work.lease.key)
-    last = {d.table.number: max((c.number for c in known if c.table == d.table.number), default=-1) for d in differences}
+    all_chunks = work.ledger.chunks(work.lease.key)
+    last = {d.table.number: max((c.number for c in all_chunks if c.table == d.table.number), default=-1) for d in differences}
     return {d.table.number: list(_finer(d.chunks, itertools.count(last[d.table.number] + 1))) for d in differences}
 
 
@@ -141,8 +141,8 @@ def _finer(chunks: Sequence[Chunk], numbers: Iterator[int]) -> Iterator[Chunk]:
     Until they are copied, their rows are estimates and their bytes are upper bounds.
     """
     for chunk in chunks:
-        first, *others = chunk_range.pieces(chunk.range, -(-chunk.rows // _FINER_ROWS) or 1)
-        smaller = replace(chunk, rows=-(-chunk.rows // (1 + len(others))))
+        first, *other_ranges = chunk_range.pieces(chunk.range, -(-chunk.rows // _FINER_ROWS) or 1)
+        smaller = replace(chunk, rows=-(-chunk.rows // (1 + len(other_ranges))))
         yield replace(smaller, range=first)
-        for condition in others:
+        for condition in other_ranges:
             yield replace(smaller, number=next(numbers), range=condition)

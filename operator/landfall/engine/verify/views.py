@@ -74,26 +74,26 @@ def compare_views(work: Work, reader: Reader, seconds: float | None) -> ViewResu
 def _compare(sides: _Sides, view: ViewPlan, results: ViewResults) -> None:
     name = view.table.label
     try:
-        here = sides.source(view.table)
+        source_sums = sides.source(view.table)
     except EngineError as error:
-        results.uncompared.append(f"{name} ({_why(sides, error, 'the source cannot compute it')})")
+        results.uncompared.append(f"{name} ({_reason(sides, error, 'the source cannot compute it')})")
         return
     try:
-        there = sides.target(view.table)
+        target_sums = sides.target(view.table)
     except EngineError as error:
-        why = _why(sides, error, "the target cannot compute it")
-        (results.uncompared if _timed_out(error) else results.different).append(f"{name} ({why})")
+        reason = _reason(sides, error, "the target cannot compute it")
+        (results.uncompared if _timed_out(error) else results.different).append(f"{name} ({reason})")
         return
-    if here == there:
+    if source_sums == target_sums:
         results.equal += 1
-    elif here[0] != there[0]:
-        results.different.append(f"{name} ({here[0]} rows in the source, {there[0]} in the target)")
+    elif source_sums[0] != target_sums[0]:
+        results.different.append(f"{name} ({source_sums[0]} rows in the source, {target_sums[0]} in the target)")
     else:
         columns = ", ".join(_columns(sides, view.table))
-        results.different.append(f"{name} ({here[0]} rows in both, other values{f' in {columns}' if columns else ''})")
+        results.different.append(f"{name} ({source_sums[0]} rows in both, other values{f' in {columns}' if columns else ''})")
 
 
-def _why(sides: _Sides, error: EngineError, problem: str) -> str:
+def _reason(sides: _Sides, error: EngineError, problem: str) -> str:
     """Why a side has no answer. Raises what is no answer to the query: the connection, or the end of the run."""
     if isinstance(error, _OF_THE_SERVER) or sides.work.stop.requested:
         raise error
@@ -109,9 +109,9 @@ def _columns(sides: _Sides, table: TablePlan) -> Iterator[str]:
     for column in table.columns[:_MOST_COLUMNS]:
         if sides.late or sides.work.stop.requested:
             return
-        one = replace(table, columns=(column,))
+        single = replace(table, columns=(column,))
         try:
-            if sides.source(one) != sides.target(one):
+            if sides.source(single) != sides.target(single):
                 yield column.source
         except EngineError:
             return
@@ -148,5 +148,5 @@ class _Sides:
 
     def _set_limit(self) -> None:
         if self.end is not None:
-            left = math.ceil(self.end - time.monotonic())
-            self.limit = max(_LEAST_SECONDS, min(_VIEW_SECONDS, left))
+            seconds = math.ceil(self.end - time.monotonic())
+            self.limit = max(_LEAST_SECONDS, min(_VIEW_SECONDS, seconds))
