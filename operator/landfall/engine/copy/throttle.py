@@ -66,8 +66,8 @@ class Throttle:
         now, limits = self._clock(), (self._dials.rows_per_second, self._dials.bytes_per_second)
         elapsed, self._at = now - self._at, now
         served = [
-            min(requested, actual_served + limit * elapsed) if limit else requested
-            for requested, actual_served, limit in zip(self._taken, self._served, limits, strict=True)
+            min(requested, newly_served + limit * elapsed) if limit else requested
+            for requested, newly_served, limit in zip(self._taken, self._served, limits, strict=True)
         ]
         self._served = (served[0], served[1])
         return limits

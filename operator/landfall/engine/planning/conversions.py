@@ -53,18 +53,18 @@ def probes(column: Column, existing_column: Column, engine: SourceEngine) -> tup
         return ()
     dialect, existing_kind = engine.dialect, kind_of(base_type(existing_column))
     c, source_kind = dialect.operand(column), dialect.kind(column)
-    actual_probes = []
+    required_probes = []
     if not existing_column.nullable and (column.nullable or column.expression):
-        actual_probes.append(Probe(Violation.MISSING, f"{c} IS NULL"))
+        required_probes.append(Probe(Violation.MISSING, f"{c} IS NULL"))
     if existing_column.type.labels:
-        actual_probes.append(Probe(Violation.NOT_LISTED, dialect.unlisted(c, existing_column.type.labels)))
+        required_probes.append(Probe(Violation.NOT_LISTED, dialect.unlisted(c, existing_column.type.labels)))
     subject = _ProbeSubject(c, column, source_kind, base_type(existing_column), engine)
     more_probes = (
         _number(subject, existing_kind),
         _text(subject, existing_kind),
         dialect.misspelled(column, source_kind, subject.existing_type, existing_kind),
     )
-    return (*actual_probes, *(probe for probe in more_probes if probe))
+    return (*required_probes, *(probe for probe in more_probes if probe))
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,10 +237,10 @@ class Comparison:
     def _sum_written(self, threads: ThreadGroup, scans: queue.SimpleQueue[_Scan], loader: Loader) -> None:
         for table, blocks, only in threads.each(scans):
             with _comparing(table):
-                actual_groups = loader.rows(self._work.queries(table).groups(blocks, only))
+                writer_groups = loader.rows(self._work.queries(table).groups(blocks, only))
             with self._lock:
                 groups = self._target[table.number]
-                for xid, count, total in actual_groups:
+                for xid, count, total in writer_groups:
                     groups[str(xid)] = _total([groups.get(str(xid), (0, 0)), (int(count or 0), int(total or 0))])
 
     def _difference(self, table: TablePlan, chunks: list[Chunk], deltas: list[str]) -> TableDifference | None:

@@ -33,28 +33,28 @@ def bare_names(control: Control, schemas: list[str]) -> list[SourceObject]:
     `planning` leaves out tables that are not migrated, and bare names for a target that builds indexes with the whole search path.
     A reference that may not be reached is a high risk, which can be approved; one that certainly fails is a blocker.
     """
-    actual_names = {
+    known_names = {
         (kind, schema, name): (bool(extension), bool(system))
         for kind, schema, name, extension, system in control.rows(_NAMED, schemas)
     }
-    system_names = {(kind, name): system for (kind, _, name), (_, system) in actual_names.items()}
-    own_names = {key for key, (extension, _) in actual_names.items() if not extension}
+    system_names = {(kind, name): system for (kind, _, name), (_, system) in known_names.items()}
+    own_names = {key for key, (extension, _) in known_names.items() if not extension}
     objects = []
     for row in control.rows(_USED, schemas):
         caller, built, searching = _Caller(*row[:6]), row[6], row[7]
         names = sorted(names_in(caller.body, caller.language), key=lambda n: (not n.certain, n.name))
         path = f"SET search_path = {search_path(*schemas)}"
-        if built and not searching and (actual_name := _first_bare(names, system_names)):
+        if built and not searching and (body_name := _first_bare(names, system_names)):
             objects.append(
                 _bare_name_risk(
                     caller,
-                    actual_name,
+                    body_name,
                     path,
-                    certain=actual_name.certain and not system_names[actual_name.kind.value, actual_name.name],
+                    certain=body_name.certain and not system_names[body_name.kind.value, body_name.name],
                 )
             )
-        if actual_name := next((n for n in names if (n.kind.value, n.schema, n.name) in own_names), None):
-            objects.append(_qualified(caller, actual_name, path))
+        if body_name := next((n for n in names if (n.kind.value, n.schema, n.name) in own_names), None):
+            objects.append(_qualified(caller, body_name, path))
     return objects
 
 

@@ -50,11 +50,11 @@ def catalog(control: Control, options: Options) -> Catalog:
         parts = [_part(control, (s, *(o for o in schemas if o != s)), [s]) for s in schemas] if keeps_names else []
         control.run(f"SET LOCAL search_path={search_path(*schemas)}")
         reader = _Reader(control, list(schemas))
-        tables, views, actual_objects = (
+        tables, views, source_objects = (
             _joined(parts) if keeps_names else (reader.tables(), reader.views(), objects(control, list(schemas)))
         )
         if keeps_names:
-            actual_objects = (*actual_objects, *schema_objects(control, list(schemas)), *risks_apart(control, list(schemas)))
+            source_objects = (*source_objects, *schema_objects(control, list(schemas)), *risks_apart(control, list(schemas)))
         return Catalog(
             engine="PostgreSQL",
             version=control.value("SELECT current_setting('server_version')"),
@@ -63,7 +63,7 @@ def catalog(control: Control, options: Options) -> Catalog:
             schemas=tuple(schemas),
             tables=tables,
             views=views,
-            objects=actual_objects,
+            objects=source_objects,
             extensions=reader.extensions(),
             installed_extensions=tuple(control.rows(_INSTALLED)),
             called_extensions=tuple(r[0] for r in control.rows(_CALLED, list(schemas))),
@@ -82,10 +82,10 @@ def _part(control: Control, path: Sequence[str], schemas: list[str]) -> _Part:
     """What schemas hold, in definitions for a search path."""
     control.run(f"SET LOCAL search_path={search_path(*path)}")
     reader = _Reader(control, schemas, keeps_names=True)
-    actual_objects = (
+    source_objects = (
         replace(o, within=schemas[0]) for o in [*objects_within(control, schemas), *privileges_within(control, schemas)]
     )
-    return reader.tables(), reader.views(), tuple(actual_objects)
+    return reader.tables(), reader.views(), tuple(source_objects)
 
 
 def _joined(parts: Sequence[_Part]) -> _Part:

@@ -42,9 +42,9 @@ def mapping(column: Column) -> SourceMapping:
 
 def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     """The canonical line of a row, as the sources of other engines compute it. Columns by their target names."""
-    actual_values = [(m, f"({m.check_target.replace('{c}', quoted(c))})", quoted(c)) for c, m in columns]
-    short_texts = [_short_text(m, value, column) for m, value, column in actual_values if not m.measured]
-    measured = [(value, m.nullable) for m, value, _ in actual_values if m.measured]
+    field_values = [(m, f"({m.check_target.replace('{c}', quoted(c))})", quoted(c)) for c, m in columns]
+    short_texts = [_short_text(m, value, column) for m, value, column in field_values if not m.measured]
+    measured = [(value, m.nullable) for m, value, _ in field_values if m.measured]
     lengths = [
         f"coalesce(octet_length({value})::text,'~')" if nullable else f"octet_length({value})" for value, nullable in measured
     ]

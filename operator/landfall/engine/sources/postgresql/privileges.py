@@ -85,7 +85,7 @@ def _right_on_schema(row: Cells) -> SourceObject:
 
 
 def _default_privileges(control: Control, schemas: list[str]) -> list[SourceObject]:
-    actual_privileges = []
+    default_rights = []
     for role, schema, kind, granted, revoked in control.rows(_DEFAULTS, schemas):
         scope = f"FOR ROLE {quoted(role)}{f' IN SCHEMA {quoted(schema)}' if schema else ''}"
         objects = str(_KINDS.get(kind, kind))
@@ -93,10 +93,10 @@ def _default_privileges(control: Control, schemas: list[str]) -> list[SourceObje
         sql += [f"ALTER DEFAULT PRIVILEGES {scope} REVOKE ALL ON {objects} FROM PUBLIC"] if revoked else []
         text = f"the default privileges of role {role} for {objects.lower()} are not migrated"
         advice = f"If they are needed, run on the target: {'; '.join(sql)}."
-        actual_privileges.append(
+        default_rights.append(
             SourceObject("default privileges", scope, signature=f" ON {objects}", detail=text, severity="low", advice=advice)
         )
-    return actual_privileges
+    return default_rights
 
 
 _OWN = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='{0}'::regclass AND x.objid={1}.oid AND x.deptype='e')"

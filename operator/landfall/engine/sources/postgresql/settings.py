@@ -40,7 +40,7 @@ def _renamed(table: str, default: str, name: str) -> str:
 
 
 def _columns(control: Control, schemas: list[str]) -> list[SourceObject]:
-    actual_settings = []
+    all_settings = []
     for table, column, storage, compression, target, options in control.rows(_COLUMN_SETTINGS, schemas):
         actions = [f"SET STORAGE {_STORAGE[storage]}"] if storage else []
         actions += [f"SET COMPRESSION {_COMPRESSION[compression]}"] if compression else []
@@ -48,25 +48,23 @@ def _columns(control: Control, schemas: list[str]) -> list[SourceObject]:
         actions += [f"SET ({options})"] if options else []
         for action in actions:
             label = f" ({action.lower()})"
-            actual_settings.append(
-                SourceObject("column setting", f"{table}.{column}", _alter(table, column, action), table, label)
-            )
+            all_settings.append(SourceObject("column setting", f"{table}.{column}", _alter(table, column, action), table, label))
     for table, index, number, target in control.rows(_INDEX_STATISTICS, schemas):
         sql = f"ALTER INDEX {quoted(index)} ALTER COLUMN {number} SET STATISTICS {target}"
-        actual_settings.append(SourceObject("table setting", index, sql, table, f" (statistics of column {number})"))
-    return actual_settings
+        all_settings.append(SourceObject("table setting", index, sql, table, f" (statistics of column {number})"))
+    return all_settings
 
 
 def _tables(control: Control, schemas: list[str]) -> list[SourceObject]:
-    actual_settings = []
+    all_settings = []
     for table, toast, identity, index, clustered in control.rows(_TABLE_SETTINGS, schemas):
         actions = [f"SET ({', '.join(f'toast.{option}' for option in toast)})"] if toast else []
         actions += [f"REPLICA IDENTITY {f'USING INDEX {quoted(index)}' if index else identity}"] if identity else []
         actions += [f"CLUSTER ON {quoted(clustered)}"] if clustered else []
         for action in actions:
             sql = f"ALTER TABLE {quoted(table)} {action}"
-            actual_settings.append(SourceObject("table setting", table, sql, table, f" ({action.split(' (')[0].lower()})"))
-    return actual_settings
+            all_settings.append(SourceObject("table setting", table, sql, table, f" ({action.split(' (')[0].lower()})"))
+    return all_settings
 
 
 def _comments(control: Control, schemas: list[str]) -> list[SourceObject]:
