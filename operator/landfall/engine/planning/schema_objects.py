@@ -376,7 +376,7 @@ def objects(draft: Draft, *, before: bool) -> None:
             if thing.kind == "path":
                 merged = () if draft.catalog.apart else draft.catalog.schemas
                 sql += draft.target.ddl.moved_path(thing.detail, merged, draft.options.target_schema)
-            draft.add_statement(stage, thing.kind, thing.name, thing.table, sql, describes=draft.shown(thing))
+            draft.add_statement(stage, thing.kind, thing.name, thing.table, sql, describes=draft.label_of(thing))
     draft.enter("")
 
 
@@ -395,7 +395,7 @@ def _uncarried(draft: Draft, thing: SourceObject) -> None:
     if thing.kind in NAMES_IN_BODIES and any((r.kind, r.affected) == (kind, thing.name) for r in draft.risks):
         return
     description = thing.detail or f"the {thing.kind} is written in the source's own language and is not carried"
-    draft.add_risk(severity, kind, draft.shown(thing), description, advice)
+    draft.add_risk(severity, kind, draft.label_of(thing), description, advice)
 
 
 _GRAVE = frozenset({"view", "foreign key", "unique index", "function", "trigger", "policy", "row security", "revoke"})
