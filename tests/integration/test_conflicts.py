@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from landfall.engine.errors import DiskFullError, RunConflictError, SourceChangedError, ValueRefusedError
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Options
 from landfall.engine.run.rollback import roll_back
 from landfall.engine.sources.run_key import run_key
@@ -43,6 +44,19 @@ def test_a_source_that_changes_its_schema_is_noticed(maria: MariaDb, pg15: Postg
     maria.sql("ALTER TABLE item ADD COLUMN extra INT", fresh)
     move.at = {}
     with pytest.raises(SourceChangedError, match=f"{fresh}.item"):
+        move.run()
+
+
+def test_a_source_that_changes_under_the_write_lock_is_noticed(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    """The lock keeps nobody from creating a table. The catalog is read again, because the version of the schema differs."""
+    _source(maria, fresh)
+
+    def created(event: Event) -> None:
+        if event.kind == EventKind.NOTICE and event.text.endswith("is acquired"):
+            maria.sql("CREATE TABLE late (id INT PRIMARY KEY)", fresh)
+
+    move = run.Move(run.mariadb(maria, fresh), run.postgresql(pg15, pg15.database(fresh)), on=created)
+    with pytest.raises(SourceChangedError, match=f"{fresh}.late"):
         move.run()
 
 

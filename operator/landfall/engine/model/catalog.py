@@ -272,6 +272,7 @@ class Catalog:
     `former` are tables as an earlier version read them, where that differs; plans that it stored know them so.
     `apart`: the definitions of each schema are written for a search path on which that schema is the first and the others follow.
     `qualified`: names that definitions write with their schema all the same, because several of the schemas have them, as (schema, name).
+    `schema_version`: what `VersionedSchema.schema_version` returned at the moment of this catalog; empty if the engine has none.
     """
 
     engine: str
@@ -292,6 +293,7 @@ class Catalog:
     former: tuple[Table, ...] = ()
     apart: bool = False
     qualified: tuple[tuple[str, str], ...] = ()
+    schema_version: str = ""
 
     def referenced(self, table: Table, key: ForeignKey) -> Table | None:
         """The table that a foreign key points at: the one of exactly that name, or the only one that differs in case."""

@@ -106,6 +106,7 @@ class FinalPhase:
     def _locked(self, seconds: float) -> bool:
         """Acquire the write lock and finish. Return False if the limit passed first and the lock was released."""
         run = self._work
+        self._check_schema()  # before the lock, which then has to detect only what changes from now on
         limit = Limit(run.stop, seconds)
         limit.register(self, self._release)  # first, so that the lock is released before any session is ended
         self._work = replace(run, stop=limit)

@@ -16,7 +16,6 @@ from landfall.engine.errors import (
     EngineError,
     PlanBlockedError,
     RunEndedError,
-    SourceChangedError,
     SpecError,
     SupersededError,
 )
@@ -25,12 +24,10 @@ from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_settings import Dials
 from landfall.engine.model.run_state import ORDER, RunRecord, State
-from landfall.engine.planning.planner import changed_objects
-from landfall.engine.planning.schemas import schemas_as_planned
-from landfall.engine.prepare.make_plan import read_catalog
 from landfall.engine.run import phases
 from landfall.engine.run.cutover import FinalPhase
 from landfall.engine.run.phases import Outcome
+from landfall.engine.run.source_check import SourceCheck
 from landfall.engine.sources.registry import source_of
 from landfall.engine.sources.run_key import run_keys
 from landfall.engine.targets.ledger import Lease
@@ -184,8 +181,9 @@ class MigrationRun:
     def _steps(self, work: Work) -> Outcome:
         record = self.ledger.find(self.key)
         state = record.state if record else State.SCHEMA
+        check = SourceCheck(work.engine, self.source, self.options)
         if state is not State.COMPARING:
-            self._check_source(work)
+            check(work)
         full = work.plan.moves_rows
         begun = work.source.written() if full and not any(c.done for c in work.ledger.chunks(self.key)) else None
         order: tuple[tuple[State, Callable[[Work], None]], ...] = (
@@ -202,17 +200,7 @@ class MigrationRun:
                 raise stopped()
             self.ledger.advance(work.lease, ORDER[ORDER.index(step) + 1])
         self._report(Event(EventKind.STATE, text=State.COMPARING.value))
-        return FinalPhase(
-            work, self._check_source, self.handed_over, lambda: begun is not None and work.source.written() == begun
-        ).run()
-
-    def _check_source(self, work: Work) -> None:
-        changed = changed_objects(work.plan, read_catalog(self.source, schemas_as_planned(self.options, work.plan)), self.options)
-        if changed:
-            message = f"the source's schema has changed since the plan was created: {', '.join(changed[:10])}"
-            raise SourceChangedError(
-                message, advice="Run `landfall rollback` to drop the staged tables, then plan again with a new rerunToken."
-            )
+        return FinalPhase(work, check, self.handed_over, lambda: begun is not None and work.source.written() == begun).run()
 
 
 class _Heartbeat(threading.Thread):

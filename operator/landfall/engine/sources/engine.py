@@ -299,6 +299,17 @@ class SchemaSource(Protocol):
 
 
 @runtime_checkable
+class VersionedSchema(Protocol):
+    """A source engine that can say, in less time than `catalog` takes, that the schema has not changed."""
+
+    def schema_version(self, endpoint: Endpoint, options: Options) -> str:
+        """A text that differs from `Catalog.schema_version` after any change of what a fingerprint of that catalog holds.
+
+        It may differ without such a change. Raises an EngineError.
+        """
+
+
+@runtime_checkable
 class SequenceSource(Protocol):
     """A source engine with sequences that are carried over."""
 

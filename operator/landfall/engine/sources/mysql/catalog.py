@@ -25,9 +25,11 @@ from landfall.engine.model.catalog import (
     View,
 )
 from landfall.engine.model.options import Options
+from landfall.engine.sources.mysql import catalog_queries as queries
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.mysql import printed, remarks, version_0_1
 from landfall.engine.sources.mysql.privileges import privileges
+from landfall.engine.sources.mysql.schema_version import schema_version
 from landfall.engine.sources.mysql.session import MySqlSession, ResultColumn
 
 Cell = str | None
@@ -41,6 +43,7 @@ def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
         if schema not in existing:
             message = f"source: there is no schema {schema!r}, or the credential may not see it"
             raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; visible are: {_listed(existing)}.")
+    version = schema_version(session, schemas)  # before all that it stands for
     reader = _Reader(session, schemas)
     tables, refused = reader.tables()
     rights = privileges(session, schemas)
@@ -48,7 +51,7 @@ def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
     return Catalog(
         engine="MariaDB" if session.is_mariadb else "MySQL",
         version=session.version,
-        version_number=_version_number(session.version),
+        version_number=queries.version_number(session.version),
         database=database,
         schemas=tuple(schemas),
         tables=tables,
@@ -59,6 +62,7 @@ def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
         packet_bytes=int(session.rows("SELECT @@max_allowed_packet")[0][0] or 0),
         remarks=tuple(reader.remarks),
         former=tuple(reader.former),
+        schema_version=version,
     )
 
 
@@ -73,11 +77,6 @@ def _listed(names: set[Cell]) -> str:
     return ", ".join(own_schemas) or "none"
 
 
-def _version_number(text: str) -> int:
-    parts = [int(p) for p in re.findall(r"\d+", text.split("-")[-1 if text.startswith("5.5.5-") else 0])[:3]]
-    return sum(p * m for p, m in zip(parts, (10000, 100, 1), strict=False))
-
-
 class _Reader:
     """Reads each part of information_schema once for all schemas."""
 
@@ -89,7 +88,7 @@ class _Reader:
         self._printed_indexes: dict[tuple[str, str], tuple[Index, ...]] = {}
         self._printed_checks: dict[tuple[str, str], list[tuple[Cell, ...]]] = {}
         self._bare_backslashes = "NO_BACKSLASH_ESCAPES" in (session.rows("SELECT @@SESSION.sql_mode")[0][0] or "")
-        self._in = "(" + ",".join(mysql.hexed(s) for s in schemas) + ")"
+        self._in = queries.listed(schemas)
 
     def _by_table(self, sql: str) -> dict[tuple[str, str], list[tuple[Cell, ...]]]:
         rows_of: dict[tuple[str, str], list[tuple[Cell, ...]]] = defaultdict(list)
@@ -99,21 +98,11 @@ class _Reader:
 
     def tables(self) -> tuple[tuple[Table, ...], tuple[SourceObject, ...]]:
         """The tables, and what looks like one but cannot be moved as one."""
-        columns = self._by_table(
-            "SELECT TABLE_SCHEMA,TABLE_NAME,COLUMN_NAME,COLUMN_DEFAULT,IS_NULLABLE,DATA_TYPE,CHARACTER_MAXIMUM_LENGTH,"
-            "NUMERIC_PRECISION,NUMERIC_SCALE,DATETIME_PRECISION,CHARACTER_SET_NAME,COLLATION_NAME,COLUMN_TYPE,EXTRA,"
-            "COLUMN_COMMENT,GENERATION_EXPRESSION FROM information_schema.COLUMNS WHERE TABLE_SCHEMA IN {in}"
-            " ORDER BY TABLE_SCHEMA,TABLE_NAME,ORDINAL_POSITION"
-        )
+        columns = self._by_table(queries.COLUMNS)
         indexes, keys, checks = self._indexes(), self._foreign_keys(), self._checks()
         tables, refused = [], []
-        listed = self._by_table(
-            "SELECT TABLE_SCHEMA,TABLE_NAME,TABLE_TYPE,TABLE_ROWS,DATA_LENGTH,AUTO_INCREMENT,TABLE_COMMENT,"
-            "CREATE_OPTIONS,ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA IN {in}"
-            " AND TABLE_TYPE NOT IN ('VIEW','SYSTEM VIEW') ORDER BY TABLE_SCHEMA,TABLE_NAME"
-        )
-        for table_id, rows in listed.items():
-            kind, count, size, counter, comment, options, storage = rows[0]
+        for table_id, rows in self._by_table(queries.TABLES).items():
+            kind, comment, options, storage, count, size, counter = rows[0]
             if kind == "SEQUENCE":
                 refused.append(self._sequence(table_id))
                 continue
@@ -196,9 +185,7 @@ class _Reader:
 
     def _sequence(self, table_id: tuple[str, str]) -> SourceObject:
         name = f"{mysql.name(table_id[0])}.{mysql.name(table_id[1])}"
-        row = self._session.rows(
-            f"SELECT next_not_cached_value,minimum_value,maximum_value,start_value,increment,cache_size,cycle_option FROM {name}"
-        )[0]
+        row = self._session.rows(queries.SEQUENCE + name)[0]
         following, low, high, start, step, cache, cycle = (int(v or 0) for v in row)
         high = min(high, 9223372036854775806)
         sql = (
@@ -208,12 +195,7 @@ class _Reader:
         return SourceObject("sequence", table_id[1], sql, counter=Identity(start=start, next_value=following))
 
     def _indexes(self) -> dict[tuple[str, str], tuple[Index, ...]]:
-        expression = "EXPRESSION" if self._has(80013) else "NULL"
-        rows = self._by_table(
-            "SELECT TABLE_SCHEMA,TABLE_NAME,INDEX_NAME,NON_UNIQUE,COLUMN_NAME,COLLATION,SUB_PART,INDEX_TYPE,"
-            f"{expression},INDEX_COMMENT FROM information_schema.STATISTICS WHERE TABLE_SCHEMA IN {{in}}"
-            " ORDER BY TABLE_SCHEMA,TABLE_NAME,INDEX_NAME<>'PRIMARY',INDEX_NAME,SEQ_IN_INDEX"
-        )
+        rows = self._by_table(queries.indexes(self._session))
         indexes: dict[tuple[str, str], tuple[Index, ...]] = {}
         for table_id, parts in rows.items():
             grouped: dict[str, list[tuple[Cell, ...]]] = defaultdict(list)
@@ -224,14 +206,7 @@ class _Reader:
         return indexes
 
     def _foreign_keys(self) -> dict[tuple[str, str], tuple[ForeignKey, ...]]:
-        rows = self._by_table(
-            "SELECT k.TABLE_SCHEMA,k.TABLE_NAME,k.CONSTRAINT_NAME,k.COLUMN_NAME,k.REFERENCED_TABLE_SCHEMA,"
-            "k.REFERENCED_TABLE_NAME,k.REFERENCED_COLUMN_NAME,r.UPDATE_RULE,r.DELETE_RULE"
-            " FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r"
-            " ON r.CONSTRAINT_SCHEMA=k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME=k.CONSTRAINT_NAME"
-            " AND r.TABLE_NAME=k.TABLE_NAME WHERE k.TABLE_SCHEMA IN {in} AND k.REFERENCED_TABLE_NAME IS NOT NULL"
-            " ORDER BY k.TABLE_SCHEMA,k.TABLE_NAME,k.CONSTRAINT_NAME,k.ORDINAL_POSITION"
-        )
+        rows = self._by_table(queries.FOREIGN_KEYS)
         keys: dict[tuple[str, str], tuple[ForeignKey, ...]] = {}
         for table_id, members in rows.items():
             grouped: dict[str, list[tuple[Cell, ...]]] = defaultdict(list)
@@ -253,19 +228,11 @@ class _Reader:
 
     def _checks(self) -> dict[tuple[str, str], list[tuple[Cell, ...]]]:
         if self._session.is_mariadb:
-            self._printed_checks = self._by_table(
-                "SELECT CONSTRAINT_SCHEMA,TABLE_NAME,CONSTRAINT_NAME,CHECK_CLAUSE FROM"
-                " information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN {in} ORDER BY 1,2,3"
-            )
+            self._printed_checks = self._by_table(queries.CHECKS_OF_MARIADB)
             return self._printed_checks
-        if not self._has(80016):
+        if not queries.has(self._session, queries.CHECKED):
             return {}
-        check_rows = self._by_table(
-            "SELECT c.CONSTRAINT_SCHEMA,t.TABLE_NAME,c.CONSTRAINT_NAME,c.CHECK_CLAUSE,t.ENFORCED FROM"
-            " information_schema.CHECK_CONSTRAINTS c JOIN information_schema.TABLE_CONSTRAINTS t"
-            " ON t.CONSTRAINT_SCHEMA=c.CONSTRAINT_SCHEMA AND t.CONSTRAINT_NAME=c.CONSTRAINT_NAME"
-            " AND t.CONSTRAINT_TYPE='CHECK' WHERE c.CONSTRAINT_SCHEMA IN {in} ORDER BY 1,2,3"
-        )
+        check_rows = queries.checks(self._by_table)
         self.remarks += [
             remarks.unenforced(table_id, row[0] or "") for table_id, rows in check_rows.items() for row in rows if row[2] == "NO"
         ]
@@ -275,33 +242,21 @@ class _Reader:
             for table_id, rows in check_rows.items()
         }
 
-    def _has(self, version: int) -> bool:
-        """Whether the server is a MySQL of at least this version, as 80013."""
-        return not self._session.is_mariadb and _version_number(self._session.version) >= version
-
     def views(self) -> tuple[View, ...]:
         """The views with their queries."""
-        rows = self._by_table(
-            "SELECT TABLE_SCHEMA,TABLE_NAME,VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA IN {in} ORDER BY 1,2"
-        )
+        rows = self._by_table(queries.VIEWS)
         return tuple(View(schema, name, definitions[0][0] or "") for (schema, name), definitions in rows.items())
 
     def objects(self) -> tuple[SourceObject, ...]:
         """Triggers, routines, libraries and events: named in the plan, for their language is not the target's."""
-        objects = [
-            SourceObject("trigger", row[0] or "", table=row[1] or "")
-            for row in self._listed("TRIGGER_NAME,EVENT_OBJECT_TABLE", "TRIGGERS", "TRIGGER_SCHEMA")
-        ]
+        objects = [SourceObject("trigger", row[0] or "", table=row[1] or "") for row in self._listed(queries.TRIGGERS)]
         objects += [
             SourceObject("routine", row[0] or "", signature="()", detail=f"the {(row[1] or '').lower()} is not carried")
-            for row in self._listed("ROUTINE_NAME,ROUTINE_TYPE", "ROUTINES", "ROUTINE_SCHEMA")
+            for row in self._listed(queries.ROUTINES)
         ]
-        if self._has(90200):
-            objects += [
-                SourceObject("library", row[0] or "") for row in self._listed("LIBRARY_NAME,1", "LIBRARIES", "LIBRARY_SCHEMA")
-            ]
-        objects += [SourceObject("event", row[0] or "") for row in self._listed("EVENT_NAME,1", "EVENTS", "EVENT_SCHEMA")]
-        return tuple(objects)
+        if queries.has(self._session, queries.LIBRARIES_SINCE):
+            objects += [SourceObject("library", row[0] or "") for row in self._listed(queries.LIBRARIES)]
+        return (*objects, *(SourceObject("event", row[0] or "") for row in self._listed(queries.EVENTS)))
 
     def accounts(self) -> list[SourceRemark]:
         """One remark for each schema on which accounts other than the credential's own have privileges, as far as it may see them."""
@@ -318,8 +273,8 @@ class _Reader:
                 others[schema].append(account)
         return [remarks.accounts(schema, names) for schema, names in others.items()]
 
-    def _listed(self, columns: str, table: str, schema: str) -> list[tuple[Cell, ...]]:
-        return self._session.rows(f"SELECT {columns} FROM information_schema.{table} WHERE {schema} IN {self._in} ORDER BY 1")
+    def _listed(self, sql: str) -> list[tuple[Cell, ...]]:
+        return self._session.rows(sql.replace("{in}", self._in))
 
 
 def _notes(kind: Cell, options: str) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from landfall.engine.sources.mysql.fence import MOST_FENCED_TABLES
 from landfall.engine.sources.mysql.functions import FUNCTIONS
 from landfall.engine.sources.mysql.object_classes import OBJECT_CLASSES
 from landfall.engine.sources.mysql.queries import MySqlQueries
+from landfall.engine.sources.mysql.schema_version import schema_version
 from landfall.engine.sources.mysql.session import MySqlSession
 from landfall.engine.sources.mysql.source import _MySqlSource
 from landfall.engine.sources.mysql.url_parameters import FORM
@@ -190,6 +191,13 @@ class _Engine(SourceEngine):
         session = MySqlSession(endpoint)
         try:
             return mysql_catalog.catalog(session, endpoint.database, with_schemas)
+        finally:
+            session.close()
+
+    def schema_version(self, endpoint: Endpoint, options: Options) -> str:
+        session = MySqlSession(endpoint)
+        try:
+            return schema_version(session, options.schemas or self.default_schemas(endpoint))
         finally:
             session.close()
 

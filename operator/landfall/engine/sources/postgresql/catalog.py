@@ -33,6 +33,7 @@ from landfall.engine.sources.postgresql.fence import CREATABLE
 from landfall.engine.sources.postgresql.objects import objects, objects_within, risks_apart
 from landfall.engine.sources.postgresql.own_schema import hidden_names, own_schema
 from landfall.engine.sources.postgresql.privileges import privileges_within, schema_objects
+from landfall.engine.sources.postgresql.schema_version import schema_version
 
 _OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
 
@@ -47,6 +48,8 @@ def catalog(control: Control, options: Options) -> Catalog:
             raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; there are: {visible}.")
     keeps_names = options.several_apart
     with control.transaction():
+        control.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # the version and the catalog are of one moment
+        version = schema_version(control)
         parts = [_part(control, (s, *(o for o in schemas if o != s)), [s]) for s in schemas] if keeps_names else []
         control.run(f"SET LOCAL search_path={search_path(*schemas)}")
         reader = _Reader(control, list(schemas))
@@ -72,6 +75,7 @@ def catalog(control: Control, options: Options) -> Catalog:
             former=() if keeps_names else tuple(replace(t, parent_schemas=()) for t in tables if t.inherits and t.parent_schemas),
             apart=keeps_names,
             qualified=_qualified(control, list(schemas), tables, views) if keeps_names else (),
+            schema_version=version,
         )
 
 

@@ -21,6 +21,7 @@ from landfall.engine.sources.postgresql import dialect as postgresql
 from landfall.engine.sources.postgresql.functions import FUNCTIONS
 from landfall.engine.sources.postgresql.object_classes import OBJECT_CLASSES
 from landfall.engine.sources.postgresql.queries import PostgresqlSourceQueries
+from landfall.engine.sources.postgresql.schema_version import schema_version
 from landfall.engine.sources.postgresql.source import _PostgresqlSource
 from landfall.engine.sources.postgresql.url_parameters import FORM
 from landfall.engine.sources.type_text import second_digits, zone
@@ -174,6 +175,14 @@ class _Engine(SourceEngine):
         control = Control(endpoint, "source")
         try:
             return postgresql_catalog.catalog(control, with_schemas)
+        finally:
+            control.close()
+
+    def schema_version(self, endpoint: Endpoint, options: Options) -> str:
+        del options
+        control = Control(endpoint, "source")
+        try:
+            return schema_version(control)
         finally:
             control.close()
 

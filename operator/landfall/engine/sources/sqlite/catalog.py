@@ -21,6 +21,7 @@ from landfall.engine.model.catalog import (
 )
 from landfall.engine.model.options import Endpoint
 from landfall.engine.sources.sqlite import dialect as sqlite
+from landfall.engine.sources.sqlite.schema_version import schema_version
 from landfall.engine.sources.sqlite.session import SqliteSession
 from landfall.engine.sources.sqlite.statements import TableStatement, index_statement, table_statement
 from landfall.engine.sources.sqlite.virtual_tables import unfenced, virtual_table
@@ -38,6 +39,7 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
     if encoding != "UTF-8":
         message = f"source: the file keeps its text in {encoding}, which this version does not read"
         raise SpecError(message, advice="Make a copy in UTF-8: sqlite3 old.db .dump | sqlite3 new.db")
+    schema = schema_version(session)  # before all that it stands for
     version = session.rows("SELECT sqlite_version()")[0][0] or ""
     tables, objects, remarks = [], [], []
     size = int(session.rows("SELECT page_count*page_size FROM pragma_page_count,pragma_page_size")[0][0] or 0)
@@ -71,6 +73,7 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
         objects=tuple(objects),
         features=frozenset({"freeze", "fence"} if _writable(endpoint) else ()),
         remarks=tuple(remarks),
+        schema_version=schema,
     )
 
 

@@ -25,6 +25,7 @@ from landfall.engine.sources.sqlite.functions import FUNCTIONS
 from landfall.engine.sources.sqlite.object_classes import OBJECT_CLASSES
 from landfall.engine.sources.sqlite.queries import SqliteQueries
 from landfall.engine.sources.sqlite.restated import restated
+from landfall.engine.sources.sqlite.schema_version import schema_version
 from landfall.engine.sources.sqlite.session import SqliteSession
 from landfall.engine.sources.sqlite.source import _SqliteSource
 
@@ -185,6 +186,14 @@ class _Engine(SourceEngine):
         file = SqliteSession(endpoint)
         try:
             return sqlite_catalog.catalog(file, endpoint)
+        finally:
+            file.close()
+
+    def schema_version(self, endpoint: Endpoint, options: Options) -> str:
+        del options
+        file = SqliteSession(endpoint)
+        try:
+            return schema_version(file)
         finally:
             file.close()
 
