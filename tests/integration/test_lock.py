@@ -139,6 +139,44 @@ def test_with_writers_little_is_copied_again_under_the_lock(maria: MariaDb, pg15
 
 
 @pytest.mark.parametrize("kind", _ENGINES)
+def test_rows_inserted_during_the_copy_are_not_all_copied_again_with_one_more(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str
+) -> None:
+    """They are all in the last chunk, which is open. A definition can be changed during a round."""
+    source = _source(kind, fresh, maria, pg15)
+    added = 6 * _CHUNK
+    numbers = {
+        "mariadb": f"SELECT seq+{_ROWS} AS g FROM seq_1_to_{added}",
+        "postgresql": f"SELECT generate_series({_ROWS + 1},{_ROWS + added}) g",
+    }
+    move = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), Options(batch_rows=_CHUNK, parallelism=2))
+    insert = f"INSERT INTO t SELECT g,g,repeat('x',50) FROM ({numbers[kind]}) n"
+    move.at = {"indexing": lambda: _write(kind, fresh, maria, pg15, insert)}
+    in_round = threading.Event()
+
+    def seen(event: Event) -> None:
+        if event.kind == EventKind.ROUND:
+            in_round.set()
+        elif event.kind == EventKind.COMPARED and in_round.is_set() and kind == "mariadb":
+            in_round.clear()
+            _write(kind, fresh, maria, pg15, "SET lock_wait_timeout=5; ALTER TABLE t FORCE")
+        elif event.kind == EventKind.NOTICE and event.text.endswith("is acquired"):
+            sizes.append(_largest_chunk(pg15, fresh))
+
+    sizes: list[int] = []
+    move.on = seen
+    outcome = move.run()
+    assert outcome.repair_rounds
+    assert outcome.rows == _ROWS + added
+    assert sizes[0] < 2 * _CHUNK, "the rows of the last chunk"
+
+
+def _largest_chunk(pg: PostgreSql, fresh: str) -> int:
+    with pg.connect(fresh) as target:
+        return target.execute(b"SELECT max(rows) FROM landfall.chunk").fetchone()[0]
+
+
+@pytest.mark.parametrize("kind", _ENGINES)
 def test_a_source_at_rest_is_compared_once(maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str) -> None:
     source = _source(kind, fresh, maria, pg15)
     outcome = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), Options(batch_rows=_CHUNK)).run()

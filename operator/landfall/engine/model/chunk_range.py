@@ -43,6 +43,7 @@ class KeysetRange:
 
 ChunkRange = Whole | KeyRange | BlockRange | KeysetRange
 
+_LARGEST = 2**63 - 1  # greater limits are no integers for the databases
 _KEY = r"(?P<key>`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\"|\w+)"
 _AT_LEAST, _BELOW = r"(?P=key)>=(?P<low>-?\d+)", r"(?P=key)<(?P<high>-?\d+)"
 _KEYS = tuple(re.compile(f"(?={_KEY}[<>]){form}", re.DOTALL) for form in (f"{_AT_LEAST} AND {_BELOW}", _AT_LEAST, _BELOW))
@@ -104,13 +105,27 @@ def bounds(chunk_range: ChunkRange) -> tuple[int | None, int | None]:
             raise ValueError(message)
 
 
-def pieces(chunk_range: ChunkRange, count: int) -> tuple[ChunkRange, ...]:
-    """A range of an integer key or of blocks in `count` parts of one width; only itself if it is open or of another kind."""
-    if not isinstance(chunk_range, KeyRange | BlockRange) or chunk_range.low is None or chunk_range.high is None:
+def pieces(chunk_range: ChunkRange, count: int, present: tuple[int, int] | None = None) -> tuple[ChunkRange, ...]:
+    """A range of an integer key or of blocks in `count` parts of one width; only itself if it is of another kind.
+
+    Args:
+        chunk_range: The range.
+        count: The number of parts.
+        present: Of an open range, the least and the largest key or block in it. The part beyond the largest one is added, for what is
+            inserted later. Without it, an open range is not divided.
+    """
+    if not isinstance(chunk_range, KeyRange | BlockRange):
         return (chunk_range,)
-    step = max(1, -(-(chunk_range.high - chunk_range.low) // count))
-    edges = [chunk_range.low, *range(chunk_range.low + step, chunk_range.high, step), chunk_range.high]
-    return tuple(replace(chunk_range, low=low, high=high) for low, high in itertools.pairwise(edges))
+    least, beyond = (present[0], present[1] + 1) if present else (None, None)
+    low, high = least if chunk_range.low is None else chunk_range.low, beyond if chunk_range.high is None else chunk_range.high
+    if low is None or high is None or not low < high <= _LARGEST:
+        return (chunk_range,)
+    step = max(1, -(-(high - low) // count))
+    inner = [*range(low + step, high, step), *([high] if chunk_range.high is None else [])]
+    return tuple(
+        replace(chunk_range, low=above, high=below)
+        for above, below in itertools.pairwise([chunk_range.low, *inner, chunk_range.high])
+    )
 
 
 def between(key: str, cuts: list[int]) -> list[ChunkRange]:

@@ -206,9 +206,13 @@ class FinalPhase:
 
     @contextlib.contextmanager
     def _seeing(self) -> Iterator[list[Reader]]:
-        """Sessions in snapshots; all see the same point in time if the source supports it."""
+        """Sessions in one snapshot, or without any where it would keep definitions from being changed until the end of the round.
+
+        A round is not binding, so each statement may read for itself. A statement that waits for such a lock holds up all later ones.
+        """
         with self._opened() as readers:
-            self._work.source.snapshot(readers)
+            if not self._work.engine.capabilities.snapshot_locks:
+                self._work.source.snapshot(readers)
             yield readers
 
     def _see(self, readers: list[Reader]) -> None:

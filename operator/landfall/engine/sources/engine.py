@@ -42,6 +42,7 @@ class SourceCapabilities:
         screening: Readers check the texts of a range faster than the database does (`ScreeningDialect`).
         transactional_reader: A reader holds a snapshot in a transaction that `ROLLBACK` ends.
         common_snapshot: Several readers can see the same moment.
+        snapshot_locks: A snapshot keeps the definitions of the tables that it has read from being changed, until it ends.
         fence_passes: Statements that the fence does not refuse, and what can refuse them: (statements, advice); empty if there is none.
         fence_passes_cascades: The fence does not refuse what a foreign key does to rows when a row of its other table changes.
         most_fenced_tables: In how many tables at most it can refuse writers after a cutover (`FencingSource`); 0 if it cannot.
@@ -54,6 +55,7 @@ class SourceCapabilities:
     screening: bool = False
     transactional_reader: bool = True
     common_snapshot: bool = False
+    snapshot_locks: bool = False
     most_fenced_tables: int = 0
     fence_passes: tuple[str, str] = ("", "")
     fence_passes_cascades: bool = False

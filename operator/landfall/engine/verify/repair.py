@@ -8,9 +8,8 @@ which the next comparison finds.
 
 from __future__ import annotations
 
-import itertools
 import queue
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -24,9 +23,9 @@ from landfall.engine.model.run_state import Chunk
 from landfall.engine.sources.base import Reader
 from landfall.engine.targets.engine import Loader
 from landfall.engine.verify.compare import TableDifference, queued
+from landfall.engine.verify.finer import finer_chunks
 from landfall.engine.verify.naming import name_rows
 
-_FINER_ROWS = 500
 _RECORDED_AT_ONCE = 1000
 
 
@@ -48,7 +47,7 @@ def repair(work: Work, readers: Sequence[Reader], differences: Sequence[TableDif
     if not differences:
         return 0
     tables = queued(differences)
-    chunks = _chunks(work, differences, finer=finer)
+    chunks = finer_chunks(work, readers[0], differences) if finer else {d.table.number: d.chunks for d in differences}
     _side_by_side(
         work,
         readers[: len(differences)],
@@ -124,25 +123,3 @@ class _PutIn:
             written_chunk = replace(chunk, rows=amount.rows, bytes=amount.bytes)
             loader.complete_repair(work.lease, written_chunk)
             self._moved.append((chunk.table, amount.rows))  # atomic, because other streams do the same
-
-
-def _chunks(work: Work, differences: Sequence[TableDifference], *, finer: bool) -> dict[int, list[Chunk]]:
-    """The chunks to copy, by table: those that differ, or smaller ones that cover the same rows."""
-    if not finer:
-        return {d.table.number: list(d.chunks) for d in differences}
-    all_chunks = work.ledger.chunks(work.lease.key)
-    last = {d.table.number: max((c.number for c in all_chunks if c.table == d.table.number), default=-1) for d in differences}
-    return {d.table.number: list(_finer(d.chunks, itertools.count(last[d.table.number] + 1))) for d in differences}
-
-
-def _finer(chunks: Sequence[Chunk], numbers: Iterator[int]) -> Iterator[Chunk]:
-    """The chunks divided into smaller ones: the first part keeps the number of its chunk, the others get new numbers.
-
-    Until they are copied, their rows are estimates and their bytes are upper bounds.
-    """
-    for chunk in chunks:
-        first, *other_ranges = chunk_range.pieces(chunk.range, -(-chunk.rows // _FINER_ROWS) or 1)
-        smaller = replace(chunk, rows=-(-chunk.rows // (1 + len(other_ranges))))
-        yield replace(smaller, range=first)
-        for condition in other_ranges:
-            yield replace(smaller, number=next(numbers), range=condition)

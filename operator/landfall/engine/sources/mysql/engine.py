@@ -165,6 +165,7 @@ class _Engine(SourceEngine):
         self.capabilities = SourceCapabilities(
             digest=True,
             common_snapshot=common_snapshot,
+            snapshot_locks=True,
             most_fenced_tables=MOST_FENCED_TABLES,
             fence_passes=(
                 "TRUNCATE TABLE, DROP TABLE and ALTER TABLE",

@@ -47,7 +47,7 @@ class _Digest:
         return self._sum.hexdigest()
 
     def _queries(self) -> tuple[str, ...]:
-        checks = (queries.CHECKS_OF_MARIADB,) if self._session.is_mariadb else ()
+        checks: tuple[str, ...] = (queries.CHECKS_OF_MARIADB,) if self._session.is_mariadb else ()
         if queries.has(self._session, queries.CHECKED):
             checks = (queries.CHECKS, queries.CLAUSES)
         libraries = (queries.LIBRARIES,) if queries.has(self._session, queries.LIBRARIES_SINCE) else ()

@@ -28,6 +28,7 @@ class _MySqlReader:
     def __init__(self, endpoint: Endpoint) -> None:
         self.session = MySqlSession(endpoint)
         self.session.rows("SET SESSION TRANSACTION READ ONLY")
+        self.session.rows("SET SESSION autocommit=1")  # outside a snapshot, a statement keeps no definition locked
         self.backend = str(self.session.id)
 
     def rows(self, sql: str) -> list[Row]:
@@ -120,10 +121,15 @@ class _MySqlSource:
             session.close()
 
     def written(self) -> str | None:
-        """The server's counts of rows written, in all of its databases."""
+        """The server's counts of rows written, in all of its databases.
+
+        MariaDB does not count inserts for InnoDB; its `Handler_write` leaves out the server's own temporary tables, which that of MySQL
+        counts, so that each query of the catalog would move it.
+        """
         names = "'Innodb_rows_inserted','Innodb_rows_updated','Innodb_rows_deleted','Handler_update','Handler_delete'"
         session = MySqlSession(self._endpoint)
         try:
+            names += ",'Handler_write'" if session.is_mariadb else ""
             counters = session.rows(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
         finally:
             session.close()

@@ -1,7 +1,7 @@
 """The version of a PostgreSQL schema: counts and transaction IDs of the system catalogs, in one query.
 
 A statement that changes a definition inserts a row into a system catalog or deletes one. An inserted row has the ID of a transaction that
-no earlier snapshot saw as committed; a deletion alone reduces the count. So count and transaction IDs of a catalog stay the same
+no earlier snapshot saw as committed; a deletion reduces the count. So count and transaction IDs of a catalog stay the same
 only while nothing was changed. VACUUM and ANALYZE update `pg_class` in place and change neither.
 
 Left out is what no plan depends on: statistics, large objects, the state of subscriptions, what all databases share (except this
