@@ -96,7 +96,7 @@ def test_it_arrives_whole_and_is_kept_once(registry: Registry, tmp_path: Path) -
     ("more", "status", "words"),
     [
         pytest.param({"data": _ARCHIVE[:-1] + b"x"}, 409, f"expected {_DIGEST}", id="another one"),
-        pytest.param({"who": "system:somebody"}, 503, "does not belong to the gateway", id="somebody else's token"),
+        pytest.param({"sender": "system:somebody"}, 503, "does not belong to the gateway", id="somebody else's token"),
         pytest.param({"namespace": "Shop"}, 400, "namespace and digest are required", id="no namespace"),
         pytest.param({"registry": ""}, 409, "builds.registry of the chart is not set", id="no registry"),
         pytest.param({"limit": len(_ARCHIVE) - 1}, 413, "larger than", id="too large"),
