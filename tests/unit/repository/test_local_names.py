@@ -76,7 +76,7 @@ _LIMITS = {
     "tests/bench": 8,
     "tests/cluster": 24,
     "tests/conformance": 25,
-    "tests/integration": 62,
+    "tests/integration": 90,
     "tests/support": 7,
     "tests/unit": 30,
 }
