@@ -1,4 +1,4 @@
-"""The life cycle of a Migration: its phases, the states of its run, and which action is allowed when.
+"""The life cycle of a Migration: its phases, and which action is allowed when.
 
 The operator's rules, the gateway, the console and the command line read this one table, so that all of them allow the same actions and
 refuse with the same message; `refusals` says why a request is refused. Pure; it imports no other module of Landfall and reads a Migration
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, assert_never, get_args
 
 Object = Mapping[str, Any]
 # The annotation that holds a one-time request.
@@ -33,10 +33,10 @@ Status = Literal[
 ]
 StepName = Literal["planning", "schema_migration", "data_transfer", "validation", "cutover"]
 PhaseName = Literal["schema_migration", "data_transfer", "validation", "cutover"]
+STEPS: tuple[StepName, ...] = get_args(StepName)
+PHASE_NAMES: tuple[PhaseName, ...] = get_args(PhaseName)
 # A run can always start with this index of PHASE_NAMES: data_transfer creates the staged tables first.
 STARTABLE = 1
-STEPS: tuple[StepName, ...] = ("planning", "schema_migration", "data_transfer", "validation", "cutover")
-PHASE_NAMES: tuple[PhaseName, ...] = ("schema_migration", "data_transfer", "validation", "cutover")
 
 
 class Phase(StrEnum):
@@ -99,89 +99,106 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+class Actor(StrEnum):
+    """Who acts next in a phase."""
+
+    OPERATOR = "operator"
+    WORKER = "worker"
+    USER = "user"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class PhaseRow:
-    """One phase: its word in the REST contract, and what it means."""
+    """One phase.
 
-    status: Status
-    doc: str
-
-
-PHASES: Mapping[Phase, PhaseRow] = {
-    Phase.NEW: PhaseRow("pending", "Not reconciled yet."),
-    Phase.PENDING: PhaseRow("pending", "A referenced object is missing, or a worker is being retried."),
-    Phase.PLANNING: PhaseRow("planning", "A worker reads source and target and makes the plan."),
-    Phase.PLAN_READY: PhaseRow("plan_ready", "The plan waits for a start, an approval or a decision."),
-    Phase.APPROVED: PhaseRow("approved", "The run starts, or waits for its maintenance window."),
-    Phase.REHEARSING: PhaseRow("running", "A rehearsal: everything except the cutover is run, measured and dropped."),
-    Phase.RUNNING: PhaseRow("running", "Schema, rows and indexes are created in staging."),
-    Phase.VALIDATING: PhaseRow("validating", "Verification runs; the cutover is next."),
-    Phase.PAUSING: PhaseRow("pausing", "The worker stops at the next checkpoint."),
-    Phase.PAUSED: PhaseRow("paused", "No worker runs until the migration is resumed or its window opens."),
-    Phase.COMPLETED: PhaseRow("completed", "The cutover is done: the target has the migrated tables."),
-    Phase.FAILED: PhaseRow("failed", "A user has to act; the condition Stalled says why."),
-    Phase.CANCELLING: PhaseRow("cancelling", "The staged tables are being dropped."),
-    Phase.CANCELLED: PhaseRow("cancelled", "The migration ended before its cutover."),
-    Phase.ROLLING_BACK: PhaseRow("rolling_back", "The cutover is being undone: the retained tables are restored."),
-    Phase.ROLLED_BACK: PhaseRow("rolled_back", "The cutover is undone: the retained tables are restored."),
-    Phase.DELETING: PhaseRow("cancelling", "The object is being deleted."),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class StateRow:
-    """One state of a run in the target's ledger.
-
-    `step` is the step in progress, None if all are done; `phase` is the Migration's phase while a worker runs; `label` is the text for
-    users.
+    Attributes:
+        status: Its word in the REST contract.
+        actor: Who acts next.
+        actions: What a user can request in it. `refusal_message` checks the other conditions.
+        doc: What it means, for the reference.
+        handles_rows: A worker copies or verifies rows, so that a rate and a remaining time are meaningful.
     """
 
-    step: StepName | None
-    phase: Phase
-    label: str
+    status: Status
+    actor: Actor
+    actions: frozenset[Action]
     doc: str
+    handles_rows: bool = False
 
 
-STATES: Mapping[str, StateRow] = {
-    "schema": StateRow("schema_migration", Phase.RUNNING, "creating the schema in staging", "Tables are created in staging."),
-    "copying": StateRow("data_transfer", Phase.RUNNING, "copying rows", "Rows are copied."),
-    "indexing": StateRow("validation", Phase.RUNNING, "building indexes", "Indexes and keys are built on the copied rows."),
-    "comparing": StateRow(
-        "validation", Phase.VALIDATING, "comparing both sides and cutting over", "Both sides are compared, then cut over."
+_EARLY = frozenset({Action.START, Action.REHEARSE, Action.PAUSE, Action.CANCEL, Action.APPROVE})
+_WORKING = frozenset({Action.PAUSE, Action.CANCEL})
+_DELETE = frozenset({Action.DELETE})
+
+PHASES: Mapping[Phase, PhaseRow] = {
+    Phase.NEW: PhaseRow("pending", Actor.OPERATOR, _EARLY, "Not reconciled yet."),
+    Phase.PENDING: PhaseRow("pending", Actor.OPERATOR, _EARLY, "A referenced object is missing, or a worker is being retried."),
+    Phase.PLANNING: PhaseRow("planning", Actor.WORKER, _EARLY, "A worker reads source and target and makes the plan."),
+    Phase.PLAN_READY: PhaseRow(
+        "plan_ready", Actor.USER, _EARLY - {Action.PAUSE}, "The plan waits for a start, an approval or a decision."
     ),
-    "cut_over": StateRow(None, Phase.COMPLETED, "cut over", "The cutover is done."),
-    "rolled_back": StateRow(None, Phase.ROLLED_BACK, "rolled back", "The retained tables were restored."),
-    "cancelled": StateRow(None, Phase.CANCELLED, "cancelled", "The staged tables were dropped."),
-}
-# Tags of log lines, by the step under which users see the lines.
-LOG_TAGS: Mapping[str, tuple[str, ...]] = {
-    "planning": ("plan",),
-    "schema_migration": ("run", "schema"),
-    "data_transfer": ("copying", "help"),
-    "validation": ("indexing", "comparing"),
-    "cutover": ("cut_over", "back", "rolled_back", "cancelled", "tidy"),
-    "rehearsal": ("rehearse",),
-    "app": ("app", "build"),
+    Phase.APPROVED: PhaseRow("approved", Actor.OPERATOR, _EARLY, "The run starts, or waits for its maintenance window."),
+    Phase.REHEARSING: PhaseRow(
+        "running",
+        Actor.WORKER,
+        _WORKING,
+        "A rehearsal: everything except the cutover is run, measured and dropped.",
+        handles_rows=True,
+    ),
+    Phase.RUNNING: PhaseRow(
+        "running", Actor.WORKER, _WORKING, "Schema, rows and indexes are created in staging.", handles_rows=True
+    ),
+    Phase.VALIDATING: PhaseRow(
+        "validating", Actor.WORKER, _WORKING, "Verification runs; the cutover is next.", handles_rows=True
+    ),
+    Phase.PAUSING: PhaseRow(
+        "pausing",
+        Actor.WORKER,
+        _WORKING | {Action.RESUME},
+        "The worker stops at the next checkpoint.",
+        handles_rows=True,
+    ),
+    Phase.PAUSED: PhaseRow(
+        "paused",
+        Actor.USER,
+        _WORKING | {Action.RESUME, Action.APPROVE},
+        "No worker runs until the migration is resumed or its window opens.",
+    ),
+    Phase.COMPLETED: PhaseRow(
+        "completed", Actor.NONE, _DELETE | {Action.ROLLBACK}, "The cutover is done: the target has the migrated tables."
+    ),
+    Phase.FAILED: PhaseRow(
+        "failed",
+        Actor.USER,
+        _DELETE | (_EARLY - {Action.PAUSE}) | {Action.ROLLBACK},
+        "A user has to act; the condition Stalled says why.",
+    ),
+    Phase.CANCELLING: PhaseRow("cancelling", Actor.WORKER, frozenset({Action.CANCEL}), "The staged tables are being dropped."),
+    Phase.CANCELLED: PhaseRow("cancelled", Actor.NONE, _DELETE, "The migration ended before its cutover."),
+    Phase.ROLLING_BACK: PhaseRow(
+        "rolling_back",
+        Actor.WORKER,
+        frozenset({Action.ROLLBACK}),
+        "The cutover is being undone: the retained tables are restored.",
+    ),
+    Phase.ROLLED_BACK: PhaseRow("rolled_back", Actor.NONE, _DELETE, "The cutover is undone: the retained tables are restored."),
+    Phase.DELETING: PhaseRow("cancelling", Actor.OPERATOR, frozenset(), "The object is being deleted."),
 }
 ENDED: frozenset[Status] = frozenset({"completed", "failed", "cancelled", "rolled_back"})
-
 # Phases before the first plan.
 BEFORE_PLAN = frozenset({Phase.NEW, Phase.PENDING, Phase.PLANNING})
 # Phases in which a worker copies or verifies rows.
-WORKER_RUNS = frozenset({Phase.REHEARSING, Phase.RUNNING, Phase.VALIDATING, Phase.PAUSING})
+WORKER_RUNS = frozenset(phase for phase, row in PHASES.items() if row.handles_rows)
+# Phases in which a run continues by itself and changes the target: Landfall is not uninstalled then.
+IN_PROGRESS = frozenset({Phase.RUNNING, Phase.VALIDATING})
 _WORKS = WORKER_RUNS | {Phase.APPROVED}
-_STANDS = frozenset({Phase.PLAN_READY, Phase.PAUSED, Phase.FAILED})
-# Phases in which each action is allowed. `refusal_message` checks the other conditions.
+# Phases in which each action is allowed.
 ACTIONS: Mapping[Action, frozenset[Phase]] = {
-    Action.START: BEFORE_PLAN | {Phase.PLAN_READY, Phase.APPROVED, Phase.FAILED},
-    Action.REHEARSE: BEFORE_PLAN | {Phase.PLAN_READY, Phase.APPROVED, Phase.FAILED},
-    Action.PAUSE: BEFORE_PLAN | _WORKS | {Phase.PAUSED},
-    Action.RESUME: frozenset({Phase.PAUSING, Phase.PAUSED}),
-    Action.CANCEL: BEFORE_PLAN | _WORKS | _STANDS | {Phase.CANCELLING},
-    Action.ROLLBACK: frozenset({Phase.COMPLETED, Phase.ROLLING_BACK, Phase.FAILED}),
-    Action.APPROVE: BEFORE_PLAN | {Phase.PLAN_READY, Phase.APPROVED, Phase.PAUSED, Phase.FAILED},
-    Action.DELETE: frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED, Phase.ROLLED_BACK}),
+    action: frozenset(phase for phase, row in PHASES.items() if action in row.actions) for action in Action
 }
+
+
 _DONE: Mapping[Action, str] = {
     Action.START: "started",
     Action.REHEARSE: "rehearsed",
@@ -392,19 +409,6 @@ def not_reached_message(name: str, first: str, reached: int) -> str:
         f"{name} cannot start from {first}: the ledger in the target records no phase after {PHASE_NAMES[reached]}."
         " Omit the phase to resume from the last checkpoint"
     )
-
-
-def last_startable_phase(state: str) -> int:
-    """The last phase that a run can start from.
-
-    Args:
-        state: The run's state in the ledger; empty if it has not started.
-
-    Returns:
-        The index in PHASE_NAMES.
-    """
-    row = STATES.get(state)
-    return max(STARTABLE, PHASE_NAMES.index(row.step) if row and row.step and row.step != "planning" else 0)
 
 
 def desired_after_resume(raw: Object) -> Desired:

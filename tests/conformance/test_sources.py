@@ -19,7 +19,6 @@ from landfall.engine.model.catalog import Table
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint, Identifiers, Options
 from landfall.engine.model.plan import Plan
-from landfall.engine.model.run_state import State
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.sources import registry
 from landfall.engine.sources.base import Digesting
@@ -27,6 +26,7 @@ from landfall.engine.sources.engine import DigestQueries, SourceEngine
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.registry import engines as targets
 from landfall.engine.targets.shapes import shape_of
+from landfall.ledger_states import State
 from tests.conformance.places import Place, Rows, Spec
 from tests.support import engine as run
 from tests.support.servers import PostgreSql

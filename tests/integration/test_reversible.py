@@ -9,9 +9,9 @@ import pytest
 
 from landfall.engine.errors import EngineError, PlanBlockedError, RunConflictError, RunEndedError, WrittenSinceError
 from landfall.engine.model.options import OnExisting, Options
-from landfall.engine.model.run_state import State
 from landfall.engine.run.rollback import roll_back, tidy
 from landfall.engine.sources.run_key import run_key
+from landfall.ledger_states import State
 from tests.support import engine as run
 from tests.support import kinds
 from tests.support.servers import MariaDb, PostgreSql

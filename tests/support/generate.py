@@ -16,7 +16,7 @@ from landfall.engine.model.object_class import Fate, ObjectClass
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.registry import engines
 from landfall.kube.permissions import CLUSTER_GRANTS, GRANTS, rules
-from landfall.lifecycle import ACTIONS, PHASES, Action
+from landfall.lifecycle import PHASES, Action
 
 _ROOT = Path(__file__).parent.parent.parent
 _HEAD = "# Field reference\n\nGenerated from the models in `operator/landfall/api` by `make generate`.\n"
@@ -100,11 +100,11 @@ def _phases() -> str:
     head = (
         "\n## Phases of a Migration\n\nThe gateway, the command line and the operator allow these actions. Some depend on more than the phase:"
         " the refusal says on what. The API server refuses `desiredState: Cancelled` and `RolledBack` by the same table.\n\n"
-        "| `status.phase` | status in the REST API | meaning | allowed actions |\n|---|---|---|---|\n"
+        "| `status.phase` | status in the REST API | who acts next | meaning | allowed actions |\n|---|---|---|---|---|\n"
     )
     rows = [
-        f"| {f'`{phase}`' if phase else 'none'} | `{row.status}` | {row.doc}"
-        f" | {', '.join(str(action) for action in Action if phase in ACTIONS[action]) or 'none'} |\n"
+        f"| {f'`{phase}`' if phase else 'none'} | `{row.status}` | {row.actor} | {row.doc}"
+        f" | {', '.join(str(action) for action in Action if action in row.actions) or 'none'} |\n"
         for phase, row in PHASES.items()
     ]
     return head + "".join(rows)

@@ -26,21 +26,22 @@ from landfall.controllers.migration.actions import (
     SuspendJob,
 )
 from landfall.controllers.migration.approval import approval
-from landfall.controllers.migration.observed import ENDED, ObservedMigration
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.rules import decide
 from landfall.controllers.migration.rules_app import ObservedApp
 from landfall.controllers.migration.rules_app_and_data import move
 from landfall.controllers.migration.rules_requests import handled
 from landfall.controllers.migration.run_settings import live_settings
+from landfall.ledger_states import ORDER, State, StateName
 
-_NEXT = {"": "schema", "schema": "copying", "copying": "indexing", "indexing": "comparing", "comparing": "cut_over"}
+_NEXT: dict[StateName, State] = dict(zip(("", *ORDER), ORDER, strict=False))
 
 
 @dataclass
 class Entry:
     """One run in the target's ledger: what is true, whatever has been told."""
 
-    state: str = ""
+    state: StateName = ""
     digest: str = ""
     compared: bool = False
 
@@ -117,9 +118,9 @@ class World:
         run = self.runs.get(before)
         if run is None or before == self.token:
             return self.token, False
-        has_begun = bool(run.state or (self.status and self.status.start_time))
+        under_way = run.state.staged if run.state else bool(self.status and self.status.start_time)
         back = any(p.token == before and p.job.verb == "back" and not p.job.over for p in self.pods)
-        if (has_begun and run.state not in ENDED | {"cut_over"}) or back:
+        if under_way or back:
             return before, True
         return self.token, False
 
@@ -221,35 +222,35 @@ class World:
             self.end(pod, reports=reports)
         elif pod.job.verb == "run":
             turned = live_settings(self.migration, self.now)
-            if entry.state in ENDED | {"cut_over"}:
+            if entry.state and not entry.state.staged:
                 holds = bool(turned and turned.hold and pod.holds)
                 self.tell(pod, reports=reports, state=entry.state, verdict="equal", source_released=not holds)
                 if not holds:
                     pod.holds = pod.holds and reports  # whoever comes after it never held anything
                     self.end(pod, reports=reports)
                 return
-            if entry.state == "comparing" and turned and turned.cutover_held:
+            if entry.state is State.COMPARING and turned and turned.cutover_held:
                 self.tell(pod, reports=reports, state=entry.state)
                 self.end(pod, reports=reports)
                 return
             if not entry.state:
                 assert pod.may, "nothing begins unapproved"
-            compared = entry.state == "comparing"
+            compared = entry.state is State.COMPARING
             self.ledger[pod.token] = Entry(_NEXT[entry.state], entry.digest or pod.digest, compared)
-            pod.holds = self.app is not None and _NEXT[entry.state] == "cut_over"
+            pod.holds = self.app is not None and _NEXT[entry.state] is State.CUT_OVER
             self.tell(pod, reports=reports, state=_NEXT[entry.state], verdict="equal" if compared else "")
         else:
             self.back(pod, entry, reports=reports)
 
     def back(self, pod: Pod, entry: Entry, *, reports: bool) -> None:
         """As the engine goes back: what is completed stays where the object is being deleted."""
-        state = "cancelled"
-        if entry.state == "cut_over":
-            state = "cut_over" if self.deleting else "rolled_back"
-        elif entry.state in ENDED:
+        state = State.CANCELLED
+        if entry.state is State.CUT_OVER:
+            state = State.CUT_OVER if self.deleting else State.ROLLED_BACK
+        elif entry.state and entry.state.ended:
             state = entry.state
         if entry.state:
-            self.ledger[pod.token] = Entry("" if self.deleting and state == "cancelled" else state, entry.digest)
+            self.ledger[pod.token] = Entry("" if self.deleting and state is State.CANCELLED else state, entry.digest)
         self.tell(pod, reports=reports, state=state)
         self.end(pod, reports=reports)
 

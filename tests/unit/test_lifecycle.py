@@ -14,16 +14,30 @@ from click.testing import CliRunner
 
 from landfall import lifecycle, refusals
 from landfall.api.migration import DesiredState
-from landfall.api.progress import Step
+from landfall.api.progress import Rehearsed, Step
 from landfall.api.run import RunStatus
 from landfall.api.transitions import KUBECTL, UNDOING
+from landfall.api.worker_protocol import Verb
 from landfall.cli import cluster_client
 from landfall.cli.cluster_client import ClusterClient, ClusterOptions
 from landfall.cli.main import app
 from landfall.controllers.migration.rules import decide
-from landfall.engine.model.run_state import State
 from landfall.kube.client import Kube
-from landfall.lifecycle import ACTIONS, LOG_TAGS, PHASES, STATES, STEPS, Action, Desired, Phase, PhaseName, desired_of
+from landfall.ledger_states import LOG_TAGS, ORDER, PHASE_ESTIMATES, STATES, WORK, Estimate, LogPart, State
+from landfall.lifecycle import (
+    ACTIONS,
+    ENDED,
+    PHASE_NAMES,
+    PHASES,
+    STEPS,
+    WORKER_RUNS,
+    Action,
+    Actor,
+    Desired,
+    Phase,
+    PhaseName,
+    desired_of,
+)
 from landfall.refusals import Refusal
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace
@@ -133,16 +147,47 @@ _SOME_CELLS = [cell for index, cell in enumerate(_CELLS) if (index // 6 + index 
 
 
 def test_every_state_has_a_step_a_status_a_label_and_a_line_of_documentation() -> None:
-    assert set(STATES) == {state.value for state in State}
-    for row in STATES.values():
+    assert set(STATES) == set(State)
+    for state, row in STATES.items():
         assert row.step is None or row.step in STEPS
         assert PHASES[row.phase].status
         assert row.label
         assert row.doc.endswith(".")
+        assert bool(row.estimates) == bool(row.duration) == state.staged, "work to do has an estimate and is measured"
     assert set(PHASES) == set(Phase)
     assert all(row.doc.endswith(".") for row in PHASES.values())
     assert set(LOG_TAGS) >= set(STEPS)
-    assert {tag for tags in LOG_TAGS.values() for tag in tags} >= set(STATES)
+    tags = [tag for found in LOG_TAGS.values() for tag in found]
+    assert set(tags) >= set(STATES)
+    assert len(tags) == len(set(tags)), "a line of the log belongs to one part"
+    assert set(tags) >= set(get_args(Verb)) - {"probe", "notify", "ping"}, "these three write no log of a Migration"
+    assert set(get_args(LogPart)) == set(LOG_TAGS)
+
+
+def test_each_estimate_is_part_of_the_progress_and_in_the_plan_of_the_rest_contract() -> None:
+    assert [estimate for row in STATES.values() for estimate in row.estimates] == list(Estimate)
+    assert tuple(PHASE_ESTIMATES) == PHASE_NAMES
+    assert set(PHASE_ESTIMATES.values()) == set(Estimate) - {Estimate.INDEX}
+    measured = {STATES[state].estimates[0].value for state in WORK}
+    assert measured <= {field.alias for field in Rehearsed.model_fields.values()}, "a rehearsal measures them"
+
+
+def test_states_of_a_run_are_in_the_order_in_which_it_passes_them() -> None:
+    assert ORDER == (State.SCHEMA, State.COPYING, State.INDEXING, State.COMPARING, State.CUT_OVER)
+    assert [state for state in State if state.staged] == list(WORK) == list(ORDER[:-1])
+    assert [state for state in State if state.ended] == [State.CANCELLED, State.ROLLED_BACK]
+    assert [STEPS.index(row.step) for row in STATES.values() if row.step] == [1, 2, 3, 3]
+
+
+def test_who_acts_in_a_phase_agrees_with_what_the_phase_allows() -> None:
+    assert all(PHASES[phase].actor is Actor.WORKER for phase in WORKER_RUNS)
+    assert {PHASES[row.phase].actor for row in STATES.values() if row.step} == {Actor.WORKER}
+    assert {row.status for row in PHASES.values() if row.actor is Actor.NONE} < ENDED
+    assert all(Action.CANCEL in row.actions for row in PHASES.values() if row.actor is Actor.USER)
+    assert all(Action.PAUSE in PHASES[phase].actions for phase in WORKER_RUNS)
+
+
+def test_the_steps_of_the_api_are_those_of_the_table() -> None:
     assert Step.model_fields["name"].annotation.__args__ == STEPS  # type: ignore[union-attr]
 
 

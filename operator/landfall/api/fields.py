@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
+
+from landfall.ledger_states import State, StateName
 
 API_VERSION: Literal["landfall.dev/v1alpha1"] = "landfall.dev/v1alpha1"
 
@@ -43,6 +45,8 @@ def _number(value: object) -> object:
 Integer = Annotated[int, Strict()]
 Boolean = Annotated[bool, Strict()]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+# The state of a run; empty before it begins. The schema lists the words, as the API server knows no union.
+RunState = Annotated[StateName, WithJsonSchema({"type": "string", "enum": ["", *(state.value for state in State)]})]
 
 
 class Model(BaseModel):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from landfall.api.fields import ATOMIC, Integer, Model, Moment
+from landfall.lifecycle import StepName
 
 
 class Step(Model):
     """One step of the run."""
 
-    name: Literal["planning", "schema_migration", "data_transfer", "validation", "cutover"] = Field(
-        description="Name of the step."
-    )
+    name: StepName = Field(description="Name of the step.")
     status: Literal["Pending", "Running", "Done", "Failed"] = Field(description="Status of the step.")
     percent: Integer = Field(default=0, ge=0, le=100, description="Progress of the step, in percent.")
     started_at: Moment | None = Field(default=None, description="Time at which the step started.")
@@ -101,6 +100,12 @@ class Rehearsed(Model):
 
 
 AppState = Literal["Building", "Built", "Starting", "Live", "Failed", "RollingBack", "RolledBack"]
+
+
+def app_state(text: object) -> AppState | Literal[""]:
+    """`status.app.state` of a Migration; empty if it is absent or unknown to this version."""
+    known: tuple[AppState, ...] = get_args(AppState)
+    return next((state for state in known if state == text), "")
 
 
 class AppMove(Model):

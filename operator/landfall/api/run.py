@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from landfall.api.fields import API_VERSION, Boolean, Integer, LocalReference, Metadata, Model, Moment, Status, rules
+from landfall.api.fields import API_VERSION, Boolean, Integer, LocalReference, Metadata, Model, Moment, RunState, Status, rules
 from landfall.api.migration import DataSpec, PlanSummary
 from landfall.api.progress import Progress, Rehearsed
 
@@ -45,9 +45,7 @@ class RunFailure(Model):
 class RunStatus(Status):
     """Observed state of the run."""
 
-    state: Literal["", "schema", "copying", "indexing", "comparing", "cut_over", "cancelled", "rolled_back"] = Field(
-        default="", description="State of the run in the target's ledger. Empty before the first step."
-    )
+    state: RunState = Field(default="", description="State of the run in the target's ledger. Empty before the first step.")
     ledger_key: str = Field(
         default="",
         description="Key of the run in the target's ledger, as reported by a worker. Empty until a worker has reported it.",

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from landfall.api.connection import Connection
-from landfall.api.fields import Boolean, Integer, Model, Moment
+from landfall.api.fields import Boolean, Integer, Model, Moment, RunState
 from landfall.api.migration import Migration, Notice, PlanSummary
 from landfall.api.progress import Progress, Rehearsed
 from landfall.api.release import BuildSummary, ReleaseSpec
@@ -51,7 +51,7 @@ class Report(Model):
 
     sequence: Integer = Field(ge=0, description="Number of the report, counted per worker.")
     final: Boolean = Field(default=False, description="Whether the worker has finished.")
-    state: str = Field(default="", description="State of the run in the target's ledger.")
+    state: RunState = Field(default="", description="State of the run in the target's ledger.")
     key: str = Field(default="", description="Key of the run in the target's ledger.")
     already: Boolean = Field(default=False, description="Whether the ledger recorded the run as completed before.")
     plan: PlanSummary | None = Field(default=None, description="Summary of the plan.")

@@ -38,6 +38,7 @@ from landfall.engine.run.rehearsal import Rehearsal
 from landfall.engine.run.rollback import roll_back, tidy
 from landfall.engine.run.runner import MigrationRun
 from landfall.engine.targets.registry import opened
+from landfall.ledger_states import State
 from landfall.lib.signals import stop_signals
 from landfall.lib.text import counted
 from landfall.lifecycle import Desired, desired_of
@@ -416,7 +417,7 @@ def _go_back(bundle: Bundle, resolved: ResolvedRun, output: Output, *, discard: 
         JsonView().line({"type": "result", **fields})
         return
     console = _console()
-    if result.restored or result.state.value == "rolled_back":
+    if result.restored or result.state is State.ROLLED_BACK:
         console.print(f"[green]{resolved.name}: rolled back[/]; {counted(result.restored, 'replaced object', 'were')} restored")
     else:
         console.print(f"[green]{resolved.name}: cancelled[/]; {counted(result.dropped, 'staged object', 'were')} dropped")

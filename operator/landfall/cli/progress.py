@@ -17,7 +17,7 @@ from rich.text import Text
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Plan
 from landfall.engine.run.progress import ProgressCounter, ProgressSnapshot
-from landfall.lifecycle import STATES
+from landfall.ledger_states import STATES, State
 
 _PLAIN_SECONDS = 5
 _SHOWN_TABLES = 12
@@ -103,7 +103,7 @@ class PlainView:
             return
         self._tally.count(event)
         if event.kind is EventKind.STATE:
-            self._echo(f"· {_label(event.text)}")
+            self._echo(f"· {_label(State(event.text))}")
         elif _is_of_interest(event.kind):
             self._echo(f"  {event.kind}: {event.text}")
         with self._lock:
@@ -166,8 +166,8 @@ def _is_of_interest(kind: EventKind) -> bool:
             assert_never(kind)
 
 
-def _label(state: str) -> str:
-    return STATES[state].label if state in STATES else state
+def _label(state: State | None) -> str:
+    return STATES[state].label if state else ""
 
 
 def _numbers_text(numbers: ProgressSnapshot) -> str:

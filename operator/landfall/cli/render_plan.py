@@ -12,19 +12,14 @@ from rich.text import Text
 
 from landfall.cli.progress import lasting, sized
 from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Severity, Statement
-from landfall.engine.model.run_state import RunRecord, State
+from landfall.engine.model.run_state import RunRecord
 from landfall.engine.planning.grouping import MappingGroup, RiskGroup, mapping_groups, not_migrated, risk_groups
 from landfall.engine.run.rehearsal import RehearsalResult
 from landfall.engine.run.runner import Outcome
+from landfall.ledger_states import STATES, WORK, State
 from landfall.lib.plan_code import code_digest, is_code
 from landfall.lib.text import counted
 
-_REHEARSED = (
-    ("schema", "schemaSeconds", "schema"),
-    ("copying", "copySeconds", "copy"),
-    ("indexing", "indexSeconds", "indexes"),
-    ("comparing", "validationSeconds", "verification and keys"),
-)
 _RISK_LINES = 56  # a plan's text fits within 120 lines at any size, unless --all is set
 _MAPPING_LINES = 24  # of the mappings to review, and of the others
 _MARGIN = 12
@@ -237,8 +232,10 @@ def rehearsed(console: Console, name: str, result: RehearsalResult, migration_pl
     grid = Table(box=None, pad_edge=False)
     for title in ("  step", "measured", "estimated"):
         grid.add_column(title, justify="left" if "step" in title else "right")
-    for state, key, title in _REHEARSED:
-        grid.add_row(f"  {title}", f"{result.seconds.get(state, 0.0):.1f} s", f"{migration_plan.estimates[key]} s")
+    for state in WORK:
+        row = STATES[state]
+        estimated = migration_plan.estimates[row.estimates[0]]
+        grid.add_row(f"  {row.duration}", f"{result.seconds.get(state, 0.0):.1f} s", f"{estimated} s")
     console.print(grid)
     if result.redone_rows:
         console.print(f"  {_rows(result.redone_rows)} changed in the source meanwhile and were repaired")

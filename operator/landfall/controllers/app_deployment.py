@@ -5,6 +5,7 @@ from __future__ import annotations
 from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment
 from landfall.api.migration import Migration
+from landfall.api.progress import app_state
 from landfall.controllers.context import Context
 from landfall.controllers.cutover_gate import WAITS, Gate, MigrationSide, governing, migrated_away, secrets_of
 from landfall.controllers.migration.rules_app import ObservedApp
@@ -96,7 +97,7 @@ async def gates(context: Context, namespace: str, name: str) -> tuple[Gate | Non
 
 async def _gate(context: Context, raw: Object) -> Gate:
     status, (source, target) = raw.get("status") or {}, _names(raw)
-    state = str((status.get("app") or {}).get("state", ""))
+    state = app_state((status.get("app") or {}).get("state"))
     end = await _end(context, raw["metadata"]["namespace"], source, target)
     begun, cancelled = bool(status.get("startTime")), status.get("phase") == Phase.CANCELLED
     return Gate(raw["metadata"]["name"], str(status.get("run", "")), state, end, target, begun=begun, cancelled=cancelled)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from landfall.api.deployment import Variable
+from landfall.api.progress import AppState
 
 WAITS = "WaitingForData"
 # States of the app half in which no release may go live, because the data is rolled back.
-CLOSING = frozenset({"Failed", "RollingBack"})
-_CUT_OVER = frozenset({"Starting", "Live", "RollingBack"})
+CLOSING: frozenset[AppState] = frozenset({"Failed", "RollingBack"})
+_CUT_OVER: frozenset[AppState] = frozenset({"Starting", "Live", "RollingBack"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Gate:
 
     migration: str
     run: str = ""
-    state: str = ""
+    state: AppState | Literal[""] = ""
     source: MigrationSide = MigrationSide()
     target: str = ""
     begun: bool = True

@@ -12,11 +12,10 @@ from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, InvalidError
 from landfall.lib.environment import read_or_exit
 from landfall.lib.logs import log_as_json
-from landfall.lifecycle import Phase, phase_of
+from landfall.lifecycle import IN_PROGRESS, phase_of
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.settings import UninstallSettings
 
-_WORKS = frozenset({Phase.RUNNING, Phase.VALIDATING})
 _PAUSE_SECONDS = 1.0
 _TRIES = 120
 _PATCHES = 5
@@ -80,7 +79,7 @@ async def under_way(kube: Kube) -> list[str]:
 def _moves_with_its_app(raw: Object) -> bool:
     """Whether data and app are migrated together, in progress: the source may be locked although no worker runs, as while the app starts."""
     spec = raw["spec"]
-    return bool(spec.get("data") and spec.get("app")) and phase_of(raw) in _WORKS
+    return bool(spec.get("data") and spec.get("app")) and phase_of(raw) in IN_PROGRESS
 
 
 async def _ended(kube: Kube, namespace: str, operator: str) -> bool:

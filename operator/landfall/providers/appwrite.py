@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from landfall.lib import outgoing
-from landfall.providers.errors import ProviderError
+from landfall.providers.errors import ProviderConflictError
 from landfall.providers.http import ProviderRequest, send_request
 
 SCOPES = (
@@ -90,9 +90,7 @@ class Appwrite:
     async def _create(self, question: ProviderRequest) -> bool:
         try:
             await self._request(question)
-        except ProviderError as error:
-            if error.reason != "DatabaseConflict":
-                raise
+        except ProviderConflictError:
             return False
         return True
 

@@ -12,3 +12,10 @@ class ProviderError(LandfallError):
         super().__init__(message)
         self.reason = reason
         self.after_seconds = after_seconds
+
+
+class ProviderConflictError(ProviderError):
+    """The provider already has what was to be created."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("DatabaseConflict", message)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from landfall.lib import outgoing
-from landfall.providers.errors import ProviderError
+from landfall.providers.errors import ProviderConflictError, ProviderError
 
 _LIMITS = outgoing.Timeouts(total=15)
 _MINUTE = 60.0
@@ -63,7 +63,7 @@ def _error(provider: str, question: ProviderRequest, answer: outgoing.Response, 
     if answer.status_code == 404:
         return ProviderError("DatabaseMissing", f"{question.subject} not found at {provider}{more}. Correct its identifier.")
     if answer.status_code == 409:
-        return ProviderError("DatabaseConflict", f"{provider} already has {question.subject}{more}.")
+        return ProviderConflictError(f"{provider} already has {question.subject}{more}.")
     if answer.status_code in {400, 402, 422}:
         return ProviderError("DatabaseRefused", f"{provider} rejects {question.subject}{more}. Correct it.")
     return ProviderError(

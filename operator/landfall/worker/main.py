@@ -23,13 +23,13 @@ from landfall.engine.errors import CutoverHeldError, EngineError, SourceChangedE
 from landfall.engine.model.events import Event
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.plan_codec import unpacked
-from landfall.engine.model.run_state import State
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.rehearsal import Rehearsal
 from landfall.engine.run.rollback import roll_back, tidy
 from landfall.engine.run.runner import MigrationRun, Outcome
 from landfall.engine.sources.probe import probed
 from landfall.errors import Retry
+from landfall.ledger_states import STATES, WORK, State
 from landfall.lib import environment
 from landfall.lib.redact import redacted
 from landfall.lib.signals import stop_signals
@@ -45,7 +45,6 @@ ROOT = Path("/etc/landfall")
 DATA = Path("/data")
 _GRACE_SECONDS = 20
 _HOLD_SECONDS = 0.5
-_MEASURED = {"schema": "schema", "copy": "copying", "index": "indexing", "validation": "comparing"}
 
 
 class Worker:
@@ -77,7 +76,7 @@ class Worker:
             found = verbs[self._task.verb]()
         except CutoverHeldError as error:
             self._say(error.message)
-            found = {"state": State.COMPARING.value, **self._known()}
+            found = {"state": State.COMPARING, **self._known()}
         except EngineError as error:
             transient = error.retry.by_itself
             failure = Failure(reason=error.reason, message=redacted(str(error), *self._secrets), transient=transient)
@@ -119,7 +118,7 @@ class Worker:
             record = engine.ledger.find(engine.key)
             if record:
                 plan = engine.ledger.plan(engine.key)
-                result: dict[str, object] = {"state": record.state.value, "already": record.state is State.CUT_OVER}
+                result: dict[str, object] = {"state": record.state, "already": record.state is State.CUT_OVER}
                 if record.state is State.CUT_OVER:
                     result |= self._recorded(engine, plan, Outcome.recorded(record))
                 return {**result, **_planned(plan, self._task.plans), "kept": bool(plan.replaced)}
@@ -185,7 +184,7 @@ class Worker:
         self._watch = EventReporter(self._reporter, plan, {}, self._say, states=False)
         with _stopped_on_term(rehearsal.migration):
             done = rehearsal.run(wanted.name, plan)
-        spent = {f"{name}_seconds": done.seconds.get(state, 0.0) for name, state in _MEASURED.items()}
+        spent = {STATES[state].estimates[0].value: done.seconds.get(state, 0.0) for state in WORK}
         counts = {"request": self._task.request, "rows": done.rows, "redone_rows": done.redone_rows}
         measured = Rehearsed.model_validate({**counts, **spent})
         self._say(f"rehearsed: {done.rows} rows in {sum(done.seconds.values()):.1f} s; the scratch schema is dropped")
@@ -211,10 +210,10 @@ class Worker:
         with self._engine(wanted) as engine:
             key = engine.key
             if engine.ledger.find(key) is None:
-                return {"state": State.CANCELLED.value}
+                return {"state": State.CANCELLED}
         options = replace(wanted.options, takeover_seconds=0) if self._task.force else wanted.options
         done = roll_back(wanted.source, wanted.target, options, key, discard_writes=discard, forget=self._task.forget)
-        return {"state": done.state.value}
+        return {"state": done.state}
 
     def _tidy(self) -> dict[str, object]:
         """Drop retained tables whose retention period has ended."""
@@ -271,7 +270,7 @@ class Worker:
 def _cut_over(outcome: Outcome, verdict: str, *, kept: bool) -> dict[str, object]:
     """The fields of the report about a cutover."""
     return {
-        "state": State.CUT_OVER.value,
+        "state": State.CUT_OVER,
         "verdict": verdict,
         "rows": outcome.rows,
         "kept": kept,

@@ -14,6 +14,7 @@ from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Severity
 from landfall.engine.model.plan import Risk as PlannedRisk
 from landfall.engine.model.plan import TablePlan as PlannedTable
 from landfall.engine.model.plan_codec import packed
+from landfall.ledger_states import Estimate
 from landfall.lib.redact import redacted
 from landfall.lib.text import counted
 
@@ -27,9 +28,6 @@ _SHOWN_POINTS = 500
 
 
 _SHOWN_COLUMNS = 500
-
-
-_PARTS = ("schema", "copy", "index", "validation", "cutover")
 
 
 def _risk(risk: PlannedRisk) -> Risk:
@@ -76,7 +74,7 @@ def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
         points=_points(plan),
         blockers=len(plan.blockers),
         rows=sum(t.rows for t in moved),
-        estimated_seconds=sum(plan.estimates.get(f"{part}Seconds", 0) for part in _PARTS),
+        estimated_seconds=sum(plan.estimates.get(part, 0) for part in Estimate),
         estimated_freeze_seconds=int(plan.freeze_seconds),
         relationships=plan.estimates.get("relationships", 0),
         estimated_schema_seconds=plan.estimates.get("schemaSeconds", 0),

@@ -11,9 +11,9 @@ from typing import assert_never
 from landfall.api.progress import Progress, TableProgress
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Plan
-from landfall.engine.model.run_state import State
 from landfall.engine.run.phases import Outcome
 from landfall.engine.run.progress import ProgressCounter
+from landfall.ledger_states import State
 from landfall.worker.reporter import Reporter
 
 _KIBIBYTE = 1024
@@ -48,7 +48,7 @@ class EventReporter:
             case EventKind.BEGUN | EventKind.CHUNK | EventKind.COMPARED | EventKind.TABLE | EventKind.RECOVERED:
                 self._counted()
             case EventKind.STATE:
-                self._entered(event.text)
+                self._entered(State(event.text))
             case EventKind.RETURNED:
                 self._returned += 1
                 self._reporter.update(locks_given_back=self._returned)
@@ -64,8 +64,8 @@ class EventReporter:
             self._reported_at = time.monotonic()
             self._reporter.update(progress=self.progress())
 
-    def _entered(self, state: str) -> None:
-        if self._states and state != State.CUT_OVER.value:  # a cutover is reported later, with its result and its rows
+    def _entered(self, state: State) -> None:
+        if self._states and state is not State.CUT_OVER:  # a cutover is reported later, with its result and its rows
             self._reporter.update(state=state)
 
     def completed(self, outcome: Outcome, plan: Plan) -> None:

@@ -19,6 +19,7 @@ from landfall.controllers.migration import reported_progress
 from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.migration.record_reports import record
 from landfall.controllers.reports import Reports
+from landfall.ledger_states import State
 from landfall.worker.reporter import Reporter
 from landfall.worker.termination_message import termination_message
 from tests.support.migrations import NOW, PLAN
@@ -158,7 +159,7 @@ def test_the_last_report_is_left_in_the_pod(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("landfall.worker.reporter._PATIENCE_SECONDS", 0)
     (tmp_path / "token").write_text("t", encoding="ascii")
     reporter = Reporter("http://127.0.0.1:9", "run", tmp_path / "token", tmp_path / "words")
-    assert not reporter.finish(state="cut_over", rows=7)
+    assert not reporter.finish(state=State.CUT_OVER, rows=7)
     report = Report.model_validate_json((tmp_path / "words").read_text(encoding="utf-8"))
     assert (report.final, report.state, report.rows) == (True, "cut_over", 7)
 

@@ -63,6 +63,7 @@ ROOMS: tuple[str, ...] = (
     "operator/landfall/providers",
     "operator/landfall/handlers",
     "operator/landfall/kube",
+    "operator/landfall/ledger_states.py",
     "operator/landfall/lifecycle.py",
     "operator/landfall/manifests",
     "operator/landfall/metrics.py",

@@ -14,7 +14,7 @@ import pytest
 from landfall.api.worker_protocol import Report, Taken
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Plan
-from landfall.engine.model.run_state import State
+from landfall.ledger_states import State
 from landfall.worker import reporter
 from landfall.worker.progress import EventReporter
 from landfall.worker.reporter import Reporter

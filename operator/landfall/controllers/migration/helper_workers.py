@@ -5,13 +5,15 @@ from __future__ import annotations
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.migration.actions import CreateJob, MigrationAction, ScaleJob
 from landfall.controllers.migration.observed import ObservedMigration
+from landfall.ledger_states import STATES
 
 
 def wanted_count(seen: ObservedMigration) -> int:
     """The number of copy helpers to run now: only while the leading worker copies."""
     active, data = seen.active, seen.migration.spec.data if seen.migration else None
-    copies = active is not None and active.verb == "run" and not active.suspended and seen.state in {"schema", "copying"}
-    return data.workers - 1 if copies and data and not seen.deleting and not seen.run_differs else 0
+    shared = seen.state is not None and STATES[seen.state].helpers
+    copies = active is not None and active.verb == "run" and not active.suspended
+    return data.workers - 1 if shared and copies and data and not seen.deleting and not seen.run_differs else 0
 
 
 def action(seen: ObservedMigration) -> MigrationAction | None:

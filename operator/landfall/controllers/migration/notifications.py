@@ -13,7 +13,6 @@ from landfall.controllers.migration.observed import ObservedMigration
 from landfall.lifecycle import Phase
 
 _KEPT = 30
-_BEGUN = frozenset({"schema", "copying", "indexing", "comparing"})
 
 
 def new_notices(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[Notice]) -> tuple[Notice, ...]:
@@ -57,7 +56,7 @@ def _happened(seen: ObservedMigration, decision: MigrationDecision) -> Iterator[
     """The events of a decision, each as (identifier, event). The same state gives the same identifiers."""
     run, reached = seen.run_name, decision.phase if decision.is_ready else None
     completed = reached is Phase.COMPLETED and not (seen.run and seen.run.adopted)
-    if seen.state in _BEGUN or completed:
+    if (seen.state and seen.state.staged) or completed:
         yield f"Started/{run}", "Started"
     if decision.awaits_approval and seen.run and seen.run.plan:
         yield f"ApprovalRequired/{seen.run.plan.digest.removeprefix('sha256:')[:12]}", "ApprovalRequired"

@@ -17,7 +17,7 @@ from landfall.controllers.deployment import pod_diagnosis
 from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration import table_plans
 from landfall.controllers.migration.annotations import FINALIZER, HOLD, QUIESCED
-from landfall.controllers.migration.observed import ENDED, ObservedMigration
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.reported_progress import ReportFold
 from landfall.controllers.objects import owned_by, secret_names, since, to_model_input
 from landfall.kube.client import Object
@@ -112,9 +112,9 @@ class MigrationObserver:
         self.run, self.name = await self._named(names)
         if known is None or not self._mine(known) or before == self.name:
             return False
-        state = known.get("status", {}).get("state", "")
-        started = self.migration.status and self.migration.status.start_time
-        under_way = state not in ENDED | {"cut_over"} and bool(state or started)
+        state = _run_status(known).state
+        started = self.migration.status is not None and self.migration.status.start_time is not None
+        under_way = state.staged if state else started
         if not (under_way or await self._rollback_active(known)):
             return False
         self.run, self.name = known, before

@@ -13,8 +13,7 @@ from landfall.api.worker_protocol import Verb
 from landfall.controllers.decision import ObservedObject
 from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration.rules_app import ObservedApp
-
-ENDED = frozenset({"cancelled", "rolled_back"})
+from landfall.ledger_states import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,6 @@ class ObservedMigration(ObservedObject):
         return bool(status and status.start_time and status.run == self.run_name)
 
     @property
-    def state(self) -> str:
-        """The run's state in the ledger, as last reported; empty before it starts."""
-        return self.run.state if self.run else ""
+    def state(self) -> State | None:
+        """The run's state in the ledger, as last reported; None before it starts."""
+        return (self.run.state or None) if self.run else None

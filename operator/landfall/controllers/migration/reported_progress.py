@@ -12,9 +12,9 @@ from datetime import datetime
 from landfall.api.progress import Progress, TableProgress
 from landfall.api.run import RunFailure, RunStatus
 from landfall.api.worker_protocol import Report
+from landfall.ledger_states import State
 
 _PROGRESS_SECONDS = 5
-_CUT_OVER = "cut_over"
 
 
 def stale(before: RunStatus, job: str, report: Report) -> bool:
@@ -71,10 +71,10 @@ def folded(before: RunStatus, job: str, report: Report, now: datetime) -> RunSta
             "sequence": report.sequence,
             "reported_at": now,
             # The write lock ends with the worker that cut over. A worker that finds the cutover done never held it.
-            "source_released": state == _CUT_OVER and (before.source_released or report.final or report.already),
+            "source_released": state is State.CUT_OVER and (before.source_released or report.final or report.already),
         }
     )
-    return status.model_copy(update={"progress": _completed(status)}) if state == _CUT_OVER else status
+    return status.model_copy(update={"progress": _completed(status)}) if state is State.CUT_OVER else status
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,10 @@ from landfall.controllers.migration.actions import (
     SuspendJob,
 )
 from landfall.controllers.migration.approval import approved_digest, open_review_items
-from landfall.controllers.migration.observed import ENDED, ObservedMigration
+from landfall.controllers.migration.observed import ObservedMigration
+from landfall.ledger_states import STATES, State
 from landfall.lib.text import counted
-from landfall.lifecycle import STATES, Desired, Phase
+from landfall.lifecycle import Desired, Phase
 
 _GIVE_UP_SECONDS = 600
 
@@ -81,7 +82,7 @@ def _resumed(active: ObservedJob) -> MigrationAction | None:
 def _nothing_to_undo(seen: ObservedMigration) -> bool:
     """Whether nothing was staged, the staged tables are to be retained, or they can no longer be dropped."""
     retained = seen.migration is not None and seen.migration.spec.deletion_policy == "Retain"
-    staged = seen.run is not None and bool(seen.state or seen.started) and seen.state not in ENDED | {"cut_over"}
+    staged = seen.run is not None and (seen.state.staged if seen.state else seen.started)
     gone = bool(seen.missing_secrets) or any(c is None for c in seen.connections.values())
     return retained or not staged or gone or seen.namespace_ends or seen.deleting_seconds > _GIVE_UP_SECONDS
 
@@ -143,7 +144,7 @@ def run_missing(seen: ObservedMigration) -> MigrationDecision | None:
 
 def ended(seen: ObservedMigration) -> MigrationDecision | None:
     """Cancelled or rolled back: the run's key cannot be used again."""
-    if seen.state not in ENDED:
+    if seen.state is None or not seen.state.ended:
         return None
     reached = STATES[seen.state].phase
     if outcomes.desired_state(seen) in {Desired.CANCELLED, Desired.ROLLED_BACK}:
@@ -159,7 +160,7 @@ def cancelled_at_once(seen: ObservedMigration) -> MigrationDecision | None:
     """Cancelled, and no worker has to undo anything."""
     if outcomes.desired_state(seen) is not Desired.CANCELLED:
         return None
-    if seen.state == "cut_over":
+    if seen.state is State.CUT_OVER:
         message = "the migration is completed and cannot be cancelled. Set desiredState: RolledBack to undo the cutover."
         return None if rules_app_and_data.discards(seen) else outcomes.stalled("AlreadyCompleted", message, phase=Phase.COMPLETED)
     if seen.migration and seen.migration.spec.cancel and not seen.migration.spec.cancel.rollback:
@@ -188,7 +189,7 @@ def cancelling_or_rolling_back(seen: ObservedMigration) -> MigrationDecision | N
         return None
     phase = Phase.CANCELLING if wanted is Desired.CANCELLED else Phase.ROLLING_BACK
     return rules_app_and_data.roll_back(
-        seen, phase, "dropping the staged tables" if seen.state != "cut_over" else "rolling back the cutover"
+        seen, phase, "dropping the staged tables" if seen.state is not State.CUT_OVER else "rolling back the cutover"
     )
 
 
@@ -214,7 +215,7 @@ def run_differs(seen: ObservedMigration) -> MigrationDecision | None:
 
 def completed(seen: ObservedMigration) -> MigrationDecision | None:
     """Cut over, and the app is live if there is one."""
-    if seen.state != "cut_over":
+    if seen.state is not State.CUT_OVER:
         return None
     unfinished = rules_app_and_data.unfinished(seen)
     if unfinished:
@@ -300,8 +301,7 @@ def worker_active(seen: ObservedMigration) -> MigrationDecision | None:
         if progress
         else "starting the worker"
     )
-    row = STATES.get(seen.state)
-    phase = row.phase if row and row.step else Phase.RUNNING
+    phase = STATES[seen.state].phase if seen.state and seen.state.staged else Phase.RUNNING
     until = rules_schedule.opening(seen).changes
     again = min(15, max((until - seen.now).total_seconds(), 0.2)) if until else 15
     return ReconcileDecision(

@@ -17,8 +17,9 @@ from landfall.api.progress import AppMove, AppState
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.migration import outcomes
 from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision, ResumeJob
-from landfall.controllers.migration.observed import ENDED, ObservedMigration
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.rules_app import ObservedApp
+from landfall.ledger_states import State
 from landfall.lifecycle import Desired, Phase
 
 # After the drain, until no pod of the old release is left: its grace period of 35 s, and a margin.
@@ -72,14 +73,19 @@ def _app_state(app: ObservedApp) -> AppState:
 
 def _state(seen: ObservedMigration, app: ObservedApp, before: AppMove | None) -> tuple[AppState, str]:
     message = app.ready[2]
-    if seen.state in ENDED:
+    if seen.state and seen.state.ended:
         return "RolledBack", before.message if before and before.state in {"Failed", "RolledBack"} else ""
-    if seen.state == "cut_over":
+    if seen.state is State.CUT_OVER:
         return _cut_over(seen, app, before)
     if app.on_source:
         return "Building", _on_source(app)
     built = app.there and not app.differs and (app.waits_for_data or _app_state(app) == "Live")
     return ("Built" if built else "Building"), message
+
+
+def _is_over(seen: ObservedMigration) -> bool:
+    """Whether the data is cut over, or the run has ended."""
+    return seen.state is not None and not seen.state.staged
 
 
 def _on_source(app: ObservedApp) -> str:
@@ -141,7 +147,7 @@ def _lost(seen: ObservedMigration) -> str:
 def impossible(seen: ObservedMigration) -> MigrationDecision | None:
     """The Deployment does not exist or has another spec: reported before planning."""
     app, spec = seen.app, seen.migration.spec.app if seen.migration else None
-    if not is_joint(seen.migration) or app is None or seen.active or seen.state in ENDED | {"cut_over"}:
+    if not is_joint(seen.migration) or app is None or seen.active or _is_over(seen):
         return None
     return app.problem(made=bool(spec and spec.template))
 
@@ -149,12 +155,12 @@ def impossible(seen: ObservedMigration) -> MigrationDecision | None:
 def waiting(seen: ObservedMigration) -> MigrationDecision | None:
     """Create the Deployment before the copy begins; wait with the cutover until its release is built."""
     app, stands = seen.app, move(seen)
-    if not is_joint(seen.migration) or app is None or stands is None or seen.state in ENDED | {"cut_over"}:
+    if not is_joint(seen.migration) or app is None or stands is None or _is_over(seen):
         return None
     if not app.there:
         action = CreateDeployment(app.name)
         return outcomes.working(Phase.APPROVED, "Starting", f"creating the Deployment {app.name}", action, again=1)
-    if seen.state != "comparing" or stands.state == "Built":
+    if seen.state is not State.COMPARING or stands.state == "Built":
         return None
     if app.on_source:
         return outcomes.stalled(
@@ -200,7 +206,7 @@ def roll_back(seen: ObservedMigration, phase: Phase, message: str) -> MigrationD
 def _barred(seen: ObservedMigration, phase: Phase, message: str) -> MigrationDecision | None:
     """What must come before the data of a Migration with an app is rolled back: no release can go live on it any more."""
     stands, before = move(seen), before_of(seen)
-    if not is_joint(seen.migration) or seen.state != "cut_over" or stands is None or (seen.run and seen.run.adopted):
+    if not is_joint(seen.migration) or seen.state is not State.CUT_OVER or stands is None or (seen.run and seen.run.adopted):
         return None
     if before is None or before.state != stands.state:
         return outcomes.working(phase, phase, message, again=0.1)  # recorded first: the gate closes
@@ -230,7 +236,7 @@ def discards(seen: ObservedMigration) -> bool:
 def failed_for_it(seen: ObservedMigration) -> MigrationDecision | None:
     """The data was rolled back because the app failed, and why."""
     before = before_of(seen)
-    if seen.state != "rolled_back" or before is None or not before.message or not is_joint(seen.migration):
+    if seen.state is not State.ROLLED_BACK or before is None or not before.message or not is_joint(seen.migration):
         return None
     message = (
         f"the app did not start, so the data was rolled back and the old release stays live: {before.message}."

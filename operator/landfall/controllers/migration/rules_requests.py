@@ -6,7 +6,8 @@ from landfall.controllers.job_state import made_from
 from landfall.controllers.migration import outcomes
 from landfall.controllers.migration.actions import MigrationDecision
 from landfall.controllers.migration.observed import ObservedMigration
-from landfall.lifecycle import PHASE_NAMES, Phase, last_startable_phase, not_reached_message
+from landfall.ledger_states import last_startable_phase
+from landfall.lifecycle import PHASE_NAMES, Phase, not_reached_message
 
 
 def request_invalid(seen: ObservedMigration) -> MigrationDecision | None:

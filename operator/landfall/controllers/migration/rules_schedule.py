@@ -6,6 +6,7 @@ from landfall.controllers.decision import Fact, ReconcileDecision
 from landfall.controllers.migration import maintenance_window, outcomes
 from landfall.controllers.migration.actions import MigrationDecision, SuspendJob
 from landfall.controllers.migration.observed import ObservedMigration
+from landfall.ledger_states import State
 from landfall.lifecycle import Phase
 
 
@@ -55,13 +56,13 @@ def too_short(seen: ObservedMigration) -> tuple[Fact, ...]:
 def opening(seen: ObservedMigration) -> maintenance_window.Opening:
     """Whether the next step of the run is allowed now."""
     wanted = seen.migration.spec.schedule if seen.migration else None
-    return maintenance_window.opening(wanted, seen.now, cutover=seen.state == "comparing")
+    return maintenance_window.opening(wanted, seen.now, cutover=seen.state is State.COMPARING)
 
 
 def _closed(seen: ObservedMigration, found: maintenance_window.Opening) -> tuple[str, float]:
     """The message of a wait, and the seconds until the next reconcile; at most some minutes, in case the clock is changed."""
     if found.changes is None:
         return "the maintenance window does not open again", outcomes.LONGEST_PAUSE
-    what = "all rows are copied; the cutover waits" if seen.state == "comparing" else "waiting"
+    what = "all rows are copied; the cutover waits" if seen.state is State.COMPARING else "waiting"
     left = (found.changes - seen.now).total_seconds()
     return f"{what} until {found.changes:%Y-%m-%dT%H:%M:%SZ}", min(max(left, 1), outcomes.LONGEST_PAUSE)

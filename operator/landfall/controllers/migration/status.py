@@ -16,6 +16,7 @@ from landfall.controllers.migration.rules_requests import handled
 from landfall.controllers.migration.steps import steps
 from landfall.controllers.objects import format_time, now
 from landfall.kube.client import Object
+from landfall.ledger_states import State
 from landfall.lifecycle import Desired, Phase, desired_of, phase_of
 
 _LAST_REPORT_SECONDS = 30
@@ -57,10 +58,10 @@ def _status(observer: MigrationObserver, decision: MigrationDecision, app: AppMo
     if started is None and (decision.starts or seen.state or made):
         started = seen.now
     ended = same.completion_time if same else None
-    if ended is None and (decision.phase is Phase.COMPLETED if app else seen.state == "cut_over"):
+    if ended is None and (decision.phase is Phase.COMPLETED if app else seen.state is State.CUT_OVER):
         ended = seen.now
     plan = run_status.plan if run_status else None
-    kept = run_status is not None and run_status.kept and not run_status.expired and seen.state == "cut_over"
+    kept = run_status is not None and run_status.kept and not run_status.expired and seen.state is State.CUT_OVER
     until = kept_until(ended, observer.migration) if kept and ended else None
     progress = run_status.progress if run_status else None
     return {

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from landfall.api.progress import Step
 from landfall.controllers.migration.actions import MigrationDecision
 from landfall.controllers.migration.observed import ObservedMigration
-from landfall.lifecycle import STATES, STEPS
+from landfall.ledger_states import STATES
+from landfall.lifecycle import STEPS
 
 
 def steps(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[Step] = ()) -> tuple[Step, ...]:
     """The steps with their status, and the times at which each was first observed as running and as done."""
     if seen.run is None:
         return ()
-    row = STATES.get(seen.state)
+    row = STATES[seen.state] if seen.state else None
     at = (STEPS.index(row.step) if row.step else len(STEPS)) if row else 1 if seen.run.plan else 0
     begun = bool(seen.state) or seen.last("plan") is not None
     known = {step.name: step for step in before}

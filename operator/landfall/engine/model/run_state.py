@@ -1,4 +1,4 @@
-"""The ledger's format: its tables, the states of a run and what each state allows. Pure.
+"""The ledger's format: its tables and their rows. `landfall.lifecycle` has the states of a run. Pure.
 
 The ledger lives in the target, so that rows and the record of them commit together. Its format has a version; a
 ledger of a newer version is not touched.
@@ -8,44 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from landfall.engine.model.chunk_range import ChunkRange
+from landfall.ledger_states import State
 
 FORMAT = 1
 # The tables whose rows belong to a run.
 OF_A_RUN = ("target_lock", "chunk", "split", "delta", "done", "moved", "worker", "backend")
-
-
-class State(StrEnum):
-    """Where a run stands. Only these changes happen: each to the next, and to CANCELLED or ROLLED_BACK."""
-
-    SCHEMA = "schema"
-    COPYING = "copying"
-    INDEXING = "indexing"
-    COMPARING = "comparing"
-    CUT_OVER = "cut_over"
-    CANCELLED = "cancelled"
-    ROLLED_BACK = "rolled_back"
-
-    @property
-    def ended(self) -> bool:
-        """Whether this run key is used up."""
-        return self in {State.CANCELLED, State.ROLLED_BACK}
-
-
-ORDER = (State.SCHEMA, State.COPYING, State.INDEXING, State.COMPARING, State.CUT_OVER)
-
-
-def may_follow(now: State, then: State) -> bool:
-    """Whether a run may go from one state to another."""
-    if now.ended:
-        return False
-    if then is State.CANCELLED:
-        return now is not State.CUT_OVER
-    if then is State.ROLLED_BACK:
-        return now is State.CUT_OVER
-    return ORDER.index(then) == ORDER.index(now) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ from landfall.engine.model.chunk_range import ChunkRange, uncovered
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Quiesce
 from landfall.engine.model.plan import Stage
-from landfall.engine.model.run_state import State
 from landfall.engine.planning.grouping import not_migrated
 from landfall.engine.run.fencing import fenced
 from landfall.engine.run.phases import Outcome, carry_out, carry_out_all
@@ -43,6 +42,7 @@ from landfall.engine.verify.compare import Comparison, TableDifference
 from landfall.engine.verify.naming import describe_with_keys
 from landfall.engine.verify.repair import repair
 from landfall.engine.verify.views import budget, compare_views
+from landfall.ledger_states import State
 from landfall.lib.text import counted
 
 _REPAIRS = 3

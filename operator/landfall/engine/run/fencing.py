@@ -14,11 +14,12 @@ from landfall.engine.errors import EngineError, FenceLeftError
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.fence import Fence, fence_message, fence_name
 from landfall.engine.model.options import Endpoint, Options
-from landfall.engine.model.run_state import RunRecord, State
+from landfall.engine.model.run_state import RunRecord
 from landfall.engine.run.phases import Outcome
 from landfall.engine.sources.base import FencingLock, FencingSource, Freeze, Source, while_busy
 from landfall.engine.sources.registry import source_of
 from landfall.engine.targets.ledger import Ledger
+from landfall.ledger_states import State
 
 
 @contextlib.contextmanager

@@ -11,15 +11,8 @@ from typing import Literal, assert_never
 
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Plan, Stage
-from landfall.engine.model.run_state import ORDER, State
+from landfall.ledger_states import ORDER, STATES, WORK, State
 
-_STEPS = (State.SCHEMA, State.COPYING, State.INDEXING, State.COMPARING)
-_ESTIMATES = {
-    State.SCHEMA: ("schemaSeconds",),
-    State.COPYING: ("copySeconds",),
-    State.INDEXING: ("indexSeconds",),
-    State.COMPARING: ("validationSeconds", "cutoverSeconds"),
-}
 _STAGES = {
     State.SCHEMA: (Stage.PREPARE, Stage.TABLES),
     State.INDEXING: (Stage.INDEXES, Stage.FINISH),
@@ -58,7 +51,7 @@ class TableCounter:
 class ProgressSnapshot:
     """Progress at one time. `percent` is of the estimated time of the run, `step_percent` of the phase's work; seconds are None if unknown."""
 
-    state: str
+    state: State | None
     rows: int
     total: int
     bytes: int
@@ -114,7 +107,7 @@ class ProgressCounter:
         self._lock = threading.Lock()
         self._tables = {t.label: TableCounter(t.rows, *(done or {}).get(t.label, (0, 0))) for t in plan.tables if t.moved}
         self._statements = {state: sum(len(plan.of_stage(s)) for s in stages) for state, stages in _STAGES.items()}
-        self._expected = {state: float(sum(plan.estimates.get(n, 0) for n in names)) for state, names in _ESTIMATES.items()}
+        self._expected = {state: float(sum(plan.estimates.get(n, 0) for n in STATES[state].estimates)) for state in WORK}
         self._paces: dict[State, _Pace] = {}
         self._steps_done = 0
         self._state: State | None = None
@@ -167,7 +160,7 @@ class ProgressCounter:
         self._state = state
         self._steps_done = 0
         self._rate = _Rate()
-        if state in _STEPS:
+        if state in WORK:
             self._paces[state] = _Pace(now, self._fraction(state))
 
     def _flying_again(self) -> None:
@@ -208,11 +201,6 @@ class ProgressCounter:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    @property
-    def state(self) -> str:
-        """The current phase; empty before the first one."""
-        return self._state.value if self._state else ""
-
     def tables(self, most: int) -> list[tuple[str, TableCounter]]:
         """Return at most `most` tables: those in progress first, then the largest pending ones, then completed ones."""
         with self._lock:
@@ -228,9 +216,9 @@ class ProgressCounter:
             pace = self._paces.get(state) if state else None
             rate = self._rate.of(now, pace.began if pace else now)
             remaining = self._remaining(now)
-            share = self._fraction(state) if state in _STEPS else float(state is State.CUT_OVER)
+            share = self._fraction(state) if state in WORK else float(state is State.CUT_OVER)
             return ProgressSnapshot(
-                state=state.value if state else "",
+                state=state,
                 rows=sum(t.rows for t in tallies),
                 total=sum(t.total for t in tallies),
                 bytes=sum(t.bytes for t in tallies),
@@ -262,10 +250,10 @@ class ProgressCounter:
         """Completed share of the run in percent, weighted by the plan's estimates of the phases."""
         if state is None or state not in ORDER:
             return 0
-        if state not in _STEPS:
+        if state not in WORK:
             return 100
         whole = sum(self._expected.values()) or 1.0
-        done = sum(self._expected[s] for s in _STEPS if ORDER.index(s) < ORDER.index(state))
+        done = sum(self._expected[s] for s in WORK if ORDER.index(s) < ORDER.index(state))
         return min(99, int(100 * (done + self._expected[state] * self._fraction(state)) / whole))
 
     def _remaining(self, now: float) -> float | None:
@@ -285,7 +273,7 @@ class ProgressCounter:
             return None
         else:
             left = max(self._expected[state] * (1.0 - pace.first) * off - spent, 0.0)
-        later: Sequence[State] = [s for s in _STEPS if ORDER.index(s) > ORDER.index(state)]
+        later: Sequence[State] = [s for s in WORK if ORDER.index(s) > ORDER.index(state)]
         return left + sum(self._expected[s] for s in later) * (1.0 if off is None else off)
 
     def _off(self, now: float, but: State | None = None) -> float | None:

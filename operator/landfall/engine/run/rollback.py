@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from landfall.engine.errors import EngineError, LedgerTooNewError, RunEndedError, WrittenSinceError
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan, TablePlan
-from landfall.engine.model.run_state import RunRecord, State
+from landfall.engine.model.run_state import RunRecord
 from landfall.engine.run.fencing import unfence_source
 from landfall.engine.sources.registry import source_of
 from landfall.engine.targets.engine import TargetDatabase, TargetEngine, TargetQueries
 from landfall.engine.targets.registry import opened, target_of
 from landfall.engine.targets.shapes import shape_of
+from landfall.ledger_states import State
 from landfall.lib.text import counted
 
 _LOCK_SECONDS = 10

@@ -23,7 +23,7 @@ from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_settings import Dials
-from landfall.engine.model.run_state import ORDER, RunRecord, State
+from landfall.engine.model.run_state import RunRecord
 from landfall.engine.run import phases
 from landfall.engine.run.cutover import FinalPhase
 from landfall.engine.run.phases import Outcome
@@ -32,6 +32,7 @@ from landfall.engine.sources.registry import source_of
 from landfall.engine.sources.run_key import run_keys
 from landfall.engine.targets.ledger import Lease
 from landfall.engine.targets.registry import target_of
+from landfall.ledger_states import ORDER, State
 
 _HEARTBEAT_SECONDS = 3
 _HELP_SECONDS = 0.5

@@ -12,7 +12,8 @@ from typing import Protocol
 from landfall.engine.errors import SupersededError
 from landfall.engine.model.chunk_range import ChunkRange
 from landfall.engine.model.plan import Plan
-from landfall.engine.model.run_state import Chunk, RunRecord, State
+from landfall.engine.model.run_state import Chunk, RunRecord
+from landfall.ledger_states import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from landfall.gateway.views import app as apps
 from landfall.gateway.views import metrics as measures
 from landfall.gateway.views import migration as moves
 from landfall.kube.errors import KubeError
-from landfall.lifecycle import ENDED, LOG_TAGS
+from landfall.ledger_states import LOG_TAGS, LogPart
+from landfall.lifecycle import ENDED
 
 _LEVELS = ("debug", "info", "warning", "error")
 _NAMED = {inner: name for name, inners in LOG_TAGS.items() for inner in inners}
@@ -57,9 +58,7 @@ class Choice(Body):
     """Filters of the log."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(default="debug", description="Minimum level.")
-    phase: Literal["", "planning", "schema_migration", "data_transfer", "validation", "cutover", "rehearsal", "app"] = Field(
-        default="", description="Only lines of this phase."
-    )
+    phase: Literal["", LogPart] = Field(default="", description="Only lines of this phase.")
     since: MaybeTime = Field(default=None, description="Only lines from this time on.")
     follow: bool = Field(
         default=False, description="Follow as server-sent events, `log` and `progress`, until the migration has ended."
@@ -68,7 +67,7 @@ class Choice(Body):
 
     def query(self) -> dict[str, str]:
         """The filters as a query of the journal."""
-        query = {"levels": ",".join(_LEVELS[_LEVELS.index(self.level) :]), "phases": ",".join(LOG_TAGS.get(self.phase, ()))}
+        query = {"levels": ",".join(_LEVELS[_LEVELS.index(self.level) :]), "phases": ",".join(LOG_TAGS[self.phase]) if self.phase else ""}
         return query | ({"since": self.since.isoformat()} if self.since else {})
 
 

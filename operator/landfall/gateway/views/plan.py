@@ -14,6 +14,7 @@ from landfall.api.plan_storage import joined
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import MAPPING, minted
 from landfall.gateway.views.migration import identifier
+from landfall.ledger_states import PHASE_ESTIMATES
 from landfall.lib.plan_code import code_digest, is_code
 
 _FORMAT = 1
@@ -24,12 +25,6 @@ _DECISIONS: dict[str, Literal["approved", "pending_review", "rejected", "exclude
     "Rejected": "rejected",
     "Excluded": "excluded",
 }
-_STAGES = (
-    ("schema_migration", "schemaSeconds"),
-    ("data_transfer", "copySeconds"),
-    ("validation", "validationSeconds"),
-    ("cutover", "cutoverSeconds"),
-)
 Object = dict[str, Any]
 
 
@@ -169,7 +164,7 @@ def plan_of(raw: Object, plan: Object, status: str, words: Sequence[Object] = ()
                 parallel=name == "data_transfer",
                 estimated_duration_seconds=round(estimates.get(key, 0)),
             )
-            for order, (name, key) in enumerate(_STAGES, 1)
+            for order, (name, key) in enumerate(PHASE_ESTIMATES.items(), 1)
         ],
         risks=[
             RiskItem(

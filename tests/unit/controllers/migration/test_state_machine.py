@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from landfall.api.annotations import Request
 from landfall.controllers.decision import ReconcileDecision
-from landfall.controllers.migration.observed import ENDED
+from landfall.ledger_states import State
 from tests.support.examples import SAME
 from tests.support.lives import Entry, World
 
@@ -124,12 +124,12 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def only_compared_rows_are_cut_over(self) -> None:
         """The verdict comes first."""
-        assert all(entry.compared for entry in self.world.ledger.values() if entry.state == "cut_over")
+        assert all(entry.compared for entry in self.world.ledger.values() if entry.state is State.CUT_OVER)
 
     @invariant()
     def one_run_at_a_time(self) -> None:
         """Two runs that have begun and not ended would be two hands at one target."""
-        under_way = [t for t, e in self.world.ledger.items() if e.state and e.state not in ENDED | {"cut_over"}]
+        under_way = [t for t, e in self.world.ledger.items() if e.state and e.state.staged]
         assert len(under_way) <= 1
 
     def teardown(self) -> None:
@@ -158,7 +158,7 @@ class Life(RuleBasedStateMachine):
         world = self.world
         if world.deleting:
             assert not world.exists
-            assert not [e for e in world.ledger.values() if e.state and e.state not in ENDED | {"cut_over"}]
+            assert not [e for e in world.ledger.values() if e.state and e.state.staged]
             return
         assert decision is not None
         token, differs = world.known_as()
@@ -166,9 +166,9 @@ class Life(RuleBasedStateMachine):
         if decision.stalled:
             return
         if world.desired == "Completed" and decision.ready[0] == "True":
-            assert state == "cut_over"
+            assert state is State.CUT_OVER
         if world.desired in {"Cancelled", "RolledBack"} and decision.ready[0] == "True":
-            assert state in {"", *ENDED}
+            assert not state or state.ended
             assert not differs
         if world.desired == "Planned":
             assert decision.ready == ("True", "Planned") or state

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.engine.model.run_state import ORDER, State, may_follow
+from landfall.ledger_states import ORDER, State, may_follow
 
 STATES = st.sampled_from(list(State))
 

@@ -18,9 +18,10 @@ from landfall.engine.model.chunk_range import ChunkRange, range_of, text_of
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.plan_codec import packed, unpacked
-from landfall.engine.model.run_state import FORMAT, OF_A_RUN, Chunk, RunRecord, State, create, may_follow
+from landfall.engine.model.run_state import FORMAT, OF_A_RUN, Chunk, RunRecord, create
 from landfall.engine.targets.ledger import Lease, superseded
 from landfall.engine.targets.postgresql.trust import check_ledger
+from landfall.ledger_states import State, may_follow
 
 _RUN = "id,name,attempt,state,target_schema,source,plan_digest,started_at,finished_at,retain_until,result"
 

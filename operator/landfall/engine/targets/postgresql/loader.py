@@ -9,9 +9,10 @@ from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.model.chunk_range import range_of
 from landfall.engine.model.options import Endpoint
 from landfall.engine.model.rows import Moved
-from landfall.engine.model.run_state import Chunk, State
+from landfall.engine.model.run_state import Chunk
 from landfall.engine.targets.ledger import Lease, superseded
 from landfall.engine.targets.postgresql.ledger import PostgresqlLedger
+from landfall.ledger_states import State
 
 _BEGIN = "BEGIN; SET LOCAL synchronous_commit=off"
 

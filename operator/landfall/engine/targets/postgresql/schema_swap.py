@@ -16,12 +16,13 @@ from landfall.engine.model.fingerprint import digest
 from landfall.engine.model.identifiers import literal, quoted, search_path
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, Stage
-from landfall.engine.model.run_state import RunRecord, State
+from landfall.engine.model.run_state import RunRecord
 from landfall.engine.sources.postgresql.catalog import catalog
 from landfall.engine.targets.engine import CutoverChecks
 from landfall.engine.targets.ledger import Lease, superseded
 from landfall.engine.targets.postgresql.ledger import PostgresqlLedger
 from landfall.engine.targets.postgresql.plan_names import plan_search_path, staged, target_path
+from landfall.ledger_states import State
 
 _TRIES = 5
 
