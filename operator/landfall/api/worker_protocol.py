@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -16,6 +16,14 @@ from landfall.api.tableplan import TablePlan, TableProposal
 from landfall.api.webhook import Webhook
 
 Verb = Literal["probe", "plan", "rehearse", "run", "help", "back", "tidy", "notify", "ping", "build"]
+
+
+def verb_of(text: object) -> Verb | None:
+    """The verb of a Job's label; None for one that this version does not know."""
+    known: tuple[Verb, ...] = get_args(Verb)
+    return next((verb for verb in known if verb == text), None)
+
+
 EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
 KNOWN_SECRET = "LANDFALL_KNOWN_SECRET_"  # noqa: S105  how the variables begin that tell a worker the Secrets of a build
 

@@ -16,12 +16,12 @@ def made_from(inputs: str) -> str:
 class ObservedJob:
     """One Job.
 
-    `inputs`: digest of what it was created from. `ended_seconds`: seconds since it ended. `reason`: why it failed, for users. `problem`: why a
-    build failed for good, as (reason, message).
+    `verb`: what its worker does; None for a verb that this version does not know. `inputs`: digest of what it was created from.
+    `ended_seconds`: seconds since it ended. `reason`: why it failed, for users. `problem`: why a build failed for good, as (reason, message).
     """
 
     name: str
-    verb: Verb
+    verb: Verb | None
     attempt: int
     inputs: str
     complete: bool = False

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from landfall.api.connection import Connection
-from landfall.api.worker_protocol import Task, Verb
+from landfall.api.worker_protocol import Task, Verb, verb_of
 from landfall.controllers.context import Context
 from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.objects import owned_by, owner_of, secret_names, since, volumes
@@ -57,7 +56,7 @@ def _observed(raw: Object, now: datetime) -> ObservedJob:
     end = held.get("Complete") or held.get("Failed")
     return ObservedJob(
         name=metadata["name"],
-        verb=cast("Verb", metadata["labels"].get(LABEL_VERB, "")),
+        verb=verb_of(metadata["labels"].get(LABEL_VERB)),
         attempt=int(metadata["labels"].get(LABEL_ATTEMPT, "0")),
         inputs=metadata.get("annotations", {}).get(INPUTS, ""),
         complete="Complete" in held,

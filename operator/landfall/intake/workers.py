@@ -15,6 +15,7 @@ from typing import Protocol
 
 from starlette.requests import Request
 
+from landfall.api.worker_protocol import Verb, verb_of
 from landfall.intake.token_review import POD, POD_UID, Holder, TokenVerifier, holder
 from landfall.journal.store import LogSource
 from landfall.kube.client import Object
@@ -39,7 +40,7 @@ class WorkerIdentity:
 
     Attributes:
         job: Name of the Job.
-        verb: What the Job does, as its label says.
+        verb: What the Job does, as its label says; None for a verb that this version does not know.
         owner_kind: Kind of the object that is to be reconciled after a report: a Migration for a Job of a Run.
         owner: Name of that object.
         source: The same for the journal.
@@ -47,7 +48,7 @@ class WorkerIdentity:
     """
 
     job: str
-    verb: str
+    verb: Verb | None
     owner_kind: str
     owner: str
     source: LogSource
@@ -102,4 +103,4 @@ class Workers:
             kind, name = "Deployment", parent["spec"]["deploymentRef"]["name"]
         source = LogSource(metadata["namespace"], kind, name, metadata["name"], pod["metadata"]["uid"])
         created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-        return WorkerIdentity(metadata["name"], labels.get(LABEL_VERB, ""), kind, name, source, created)
+        return WorkerIdentity(metadata["name"], verb_of(labels.get(LABEL_VERB)), kind, name, source, created)

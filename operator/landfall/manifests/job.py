@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from landfall.api.migration import LABEL_MIGRATION
-from landfall.api.worker_protocol import EXIT_AGAIN, Task
+from landfall.api.worker_protocol import EXIT_AGAIN, Task, Verb
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, container_security, pod_security, token_volume
 
 LABEL_VERB = "landfall.dev/verb"
@@ -49,7 +49,7 @@ def task_map(pod: WorkerPod, task: Task) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(pod), "immutable": True, "data": {"task.json": data}}
 
 
-def job(pod: WorkerPod, verb: str) -> Object:
+def job(pod: WorkerPod, verb: Verb) -> Object:
     """The Job."""
     metadata = _metadata(pod)
     metadata["labels"] |= {LABEL_VERB: verb, LABEL_ATTEMPT: str(pod.attempt)}

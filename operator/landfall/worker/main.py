@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, assert_never
 
 from landfall.api.progress import Rehearsed
 from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, KNOWN_SECRET, ConnectionProbe, Dials, Failure, Task
@@ -61,19 +61,8 @@ class Worker:
     def work(self) -> int:
         """Execute the task. Return the exit status."""
         self._reporter.start()
-        verbs = {
-            "probe": self._probe,
-            "plan": self._plan,
-            "rehearse": self._rehearse,
-            "run": self._run,
-            "help": self._help,
-            "back": self._back,
-            "tidy": self._tidy,
-            "notify": self._notify,
-            "ping": self._ping,
-        }
         try:
-            found = verbs[self._task.verb]()
+            found = self._result()
         except CutoverHeldError as error:
             self._say(error.message)
             found = {"state": State.COMPARING, **self._known()}
@@ -84,6 +73,33 @@ class Worker:
             delivered = self._reporter.finish(failure=failure, **self._known())
             return EXIT_FAILED if delivered and error.retry is not Retry.NOW else EXIT_AGAIN
         return EXIT_DONE if self._reporter.finish(**{"key": self._key, **found}) else EXIT_AGAIN
+
+    def _result(self) -> dict[str, object]:  # noqa: C901, PLR0911  one case for each verb, and nothing else
+        """Execute the verb of the task. Return the fields of the last report."""
+        match self._task.verb:
+            case "probe":
+                return self._probe()
+            case "plan":
+                return self._plan()
+            case "rehearse":
+                return self._rehearse()
+            case "run":
+                return self._run()
+            case "help":
+                return self._help()
+            case "back":
+                return self._back()
+            case "tidy":
+                return self._tidy()
+            case "notify":
+                return self._notify()
+            case "ping":
+                return self._ping()
+            case "build":
+                message = "a builder executes this task, not a worker"
+                raise SpecError(message)
+            case _:
+                assert_never(self._task.verb)
 
     def _known(self) -> dict[str, object]:
         """The ledger key of the run, and its progress."""

@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from landfall.api.worker_protocol import Dials, Line, Report, Taken
+from landfall.api.worker_protocol import Dials, Line, Report, Taken, Verb
 from landfall.lib import outgoing
 from landfall.lib.backoff import Backoff
 from landfall.worker.termination_message import write_termination_message
@@ -36,7 +36,7 @@ _SPOOL, _AT_ONCE, _LONGEST = 10_000, 500, 4000
 class Reporter(threading.Thread):
     """Sends the latest report in the background. A lost report has no effect, because the next one contains everything."""
 
-    def __init__(self, intake: str, verb: str, token: Path = TOKEN, words: Path | None = None) -> None:
+    def __init__(self, intake: str, verb: Verb, token: Path = TOKEN, words: Path | None = None) -> None:
         super().__init__(daemon=True)
         self._intake = intake
         self._verb = verb

@@ -70,7 +70,7 @@ def failed(seen: ObservedMigration, verb: Verb) -> MigrationDecision | None:
 def again(seen: ObservedMigration, last: ObservedJob, reason: str, message: str) -> MigrationDecision:
     """Retry a worker with exponential back-off."""
     left = _BACKOFF.pause(last.attempt) - last.ended_seconds
-    return working(Phase.PENDING, reason, message, job(seen, last.verb) if left <= 0 else None, again=max(left, 1))
+    return working(Phase.PENDING, reason, message, job(seen, last.verb) if left <= 0 and last.verb else None, again=max(left, 1))
 
 
 def plan_summary(seen: ObservedMigration) -> str:

@@ -11,13 +11,17 @@ import json
 import re
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from landfall.engine.model.mapping import Mapping
 from landfall.engine.model.options import Mode
 
 # What a version must know to execute a plan: 1, or 2 for several schemas with their names, each with its own staging schema.
 PLAN_FORMAT = 2
+# How a table is cut into chunks: by one integer column, by a key in its order, by blocks of the source's storage, or not at all.
+KeyKind = Literal["integer", "keyset", "ctid", "none"]
+# The format in which rows arrive from the source; empty for a view, whose rows are not copied.
+CopyForm = Literal["csv", "text", "binary", ""]
 
 
 class Decision(StrEnum):
@@ -144,9 +148,9 @@ class TablePlan:
     target: str
     columns: tuple[ColumnPlan, ...]
     key: tuple[str, ...]
-    key_kind: str
+    key_kind: KeyKind
     row_key: tuple[str, ...]
-    form: str
+    form: CopyForm
     create: str
     rows: int = 0
     bytes: int = 0

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from landfall.engine.errors import EngineError, SourceBusyError
 from landfall.engine.model.fence import Fence
 from landfall.engine.model.key_span import Span
+from landfall.engine.model.plan import CopyForm
 from landfall.engine.model.rows import Moved, Row
 
 TRIAL_SECONDS = 30
@@ -39,7 +40,7 @@ class CopyJob:
 
     query: str
     copy_in: str
-    form: str
+    form: CopyForm
     large: str = ""
     kinds: tuple[str, ...] = ()
     span: Span | None = None

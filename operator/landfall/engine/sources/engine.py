@@ -20,13 +20,13 @@ from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.object_class import ObjectClass
 from landfall.engine.model.options import Endpoint, Options
-from landfall.engine.model.plan import TablePlan
+from landfall.engine.model.plan import CopyForm, KeyKind, TablePlan
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import Reader, Source
 from landfall.engine.sources.database_url import UrlForm
 from landfall.engine.sources.view_relations import RelationColumn, Relations, Rename, WrittenView
 
-ChunkKey = tuple[tuple[str, ...], str]
+ChunkKey = tuple[tuple[str, ...], KeyKind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class Dialect(Protocol):
     def condition(self, chunk: ChunkRange) -> str:
         """A predicate: the row is in the range; empty for all rows."""
 
-    def copy_format(self, table: Table) -> str:
+    def copy_format(self, table: Table) -> CopyForm:
         """The format that its `copy` queries yield: `csv`, `text` or `binary` of PostgreSQL's COPY."""
 
     def mapping(self, column: Column, facts: ColumnFacts) -> SourceMapping:

@@ -12,6 +12,7 @@ from landfall.engine.model.catalog import Column, Table
 from landfall.engine.model.chunk_range import ChunkRange, text_of
 from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.mapping import ColumnFacts, SourceMapping, Violation
+from landfall.engine.model.plan import CopyForm
 from landfall.engine.sources.engine import ChunkKey, Dialect
 from landfall.engine.sources.view_relations import RelationColumn, Relations, Rename, WrittenView
 
@@ -65,7 +66,7 @@ class KeyedDialect(Dialect):
         """As the ledger has it, which is SQL."""
         return text_of(chunk)
 
-    def copy_format(self, table: Table) -> str:
+    def copy_format(self, table: Table) -> CopyForm:
         """CSV."""
         del table
         return "csv"

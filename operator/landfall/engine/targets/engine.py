@@ -15,7 +15,7 @@ from landfall.engine.model.catalog import Catalog, Column, ForeignKey, Identity,
 from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.mapping import Mapping, SourceMapping
 from landfall.engine.model.options import Endpoint, Options
-from landfall.engine.model.plan import ColumnPlan, Counter, Plan, Stage, TablePlan
+from landfall.engine.model.plan import ColumnPlan, CopyForm, Counter, Plan, Stage, TablePlan
 from landfall.engine.model.rows import Moved, Row
 from landfall.engine.model.run_state import Chunk, RunRecord
 from landfall.engine.model.table_shape import Shape
@@ -208,7 +208,7 @@ class TargetQueries(Protocol):
     Rows are distinguished by the range of their key (`low` up to before `high`, None: open), or by the transactions that wrote them.
     """
 
-    def copy_in(self, form: str) -> str:
+    def copy_in(self, form: CopyForm) -> str:
         """The statement that fills the table. `form`: as `Dialect.copy_format`."""
 
     def indexed(self) -> str:

@@ -12,6 +12,7 @@ from landfall.engine.model.catalog import Column
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.logical_type import Native
 from landfall.engine.model.mapping import Mapping, SourceMapping
+from landfall.engine.model.plan import CopyForm
 from landfall.engine.sources.expressions import nested
 from landfall.engine.sources.postgresql import digests
 
@@ -92,13 +93,13 @@ def _hashable(expression: str, mapped: Mapping) -> str:
     return f"{_SENT.get(kind, 'record_send')}({expression if kind in _SENT else f'ROW({expression})'})"
 
 
-def copy_in(table: str, columns: Sequence[str], form: str) -> str:
+def copy_in(table: str, columns: Sequence[str], form: CopyForm) -> str:
     """The COPY statement that reads our blocks into a table. `form` is csv, text or binary; no columns: a table of generated ones only."""
     names = f" ({','.join(quoted(c) for c in columns)})" if columns else ""
     option = {"csv": CSV, "text": "(FORMAT text)", "binary": "(FORMAT binary)"}[form]
     return f"COPY {table}{names} FROM STDIN {option}"
 
 
-def copy_out(query: str, form: str) -> str:
+def copy_out(query: str, form: CopyForm) -> str:
     """The COPY statement that reads a query."""
     return f"COPY ({query}) TO STDOUT (FORMAT {form})"

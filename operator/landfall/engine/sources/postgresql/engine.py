@@ -11,7 +11,7 @@ from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.options import Endpoint, Options
-from landfall.engine.model.plan import TablePlan
+from landfall.engine.model.plan import CopyForm, TablePlan
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import TRIAL_SECONDS, Reader, Source
 from landfall.engine.sources.engine import ChunkKey, ClientEnvironment, SourceCapabilities, SourceEngine
@@ -86,7 +86,7 @@ class _Dialect(KeyedDialect):
         del table
         return ((), "ctid" if version >= _SCANS_BLOCKS else "none")
 
-    def copy_format(self, table: Table) -> str:
+    def copy_format(self, table: Table) -> CopyForm:
         return "binary" if all(c.type.builtin for c in table.columns) else "text"
 
     def mapping(self, column: Column, facts: ColumnFacts) -> SourceMapping:

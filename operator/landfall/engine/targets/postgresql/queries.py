@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from landfall.engine.model.identifiers import literal, quoted
+from landfall.engine.model.plan import CopyForm
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.postgresql import dialect as postgresql
 from landfall.engine.sources.postgresql import digests
@@ -34,7 +35,7 @@ class PostgresqlQueries:
             self._number = postgresql.line_number(self._line)
             self._key_line = postgresql.check_line(keys) if keys else "''"
 
-    def copy_in(self, form: str) -> str:
+    def copy_in(self, form: CopyForm) -> str:
         """The COPY statement that fills the table."""
         return postgresql.copy_in(self.table, [target for _, target, _ in self._shape.copied], form)
 

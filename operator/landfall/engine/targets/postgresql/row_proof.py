@@ -14,7 +14,7 @@ import psycopg
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import EngineError
 from landfall.engine.model.identifiers import literal, quoted
-from landfall.engine.model.plan import Plan, Statement, TablePlan
+from landfall.engine.model.plan import CopyForm, Plan, Statement, TablePlan
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import TargetQueries, Unworkable
 from landfall.engine.targets.postgresql.plan_names import plan_search_path
@@ -202,7 +202,7 @@ class RowProof:
         """Execute in a savepoint, in one message to the server; the error if it is rejected. Raises errors of the server itself."""
         return self._attempt(lambda: self._control.run(f"SAVEPOINT made_up;\n{sql};\nRELEASE made_up"))
 
-    def _copied(self, sql: str, form: str) -> EngineError | None:
+    def _copied(self, sql: str, form: CopyForm) -> EngineError | None:
         self._control.run("SAVEPOINT made_up")
         error = self._attempt(lambda: self._control.copy_in(sql, _NO_ROWS[form]))
         if error is None:
