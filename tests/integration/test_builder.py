@@ -21,6 +21,8 @@ import pytest
 from landfall.api.worker_protocol import EXIT_DONE, EXIT_FAILED, BuildTask, RunImage, Task
 from landfall.builds import runner
 from landfall.builds.pod_protocol import Places
+from landfall.lib.backoff import Backoff
+from landfall.lib.retry import Attempts
 from landfall.worker.build import Builder
 from landfall.worker.fetch import main as fetch
 from landfall.worker.reporter import Reporter
@@ -247,7 +249,7 @@ def test_what_ends_a_build(
 def test_a_registry_that_is_away_is_for_another_try(
     github: GitHub, registry: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("landfall.worker.retry.TIMES", 1)
+    monkeypatch.setattr("landfall.lib.retry.REMOTE", Attempts(1, Backoff(2, 8)))
     registry.store.breaks = 99
     _, told, _ = build(tmp_path / "1", github, registry, github.push("org/shop", _EXPRESS, "x"))
     assert (told.last["failure"].reason, told.last["failure"].transient) == ("RegistryUnreachable", True)

@@ -118,7 +118,8 @@ def test_a_reason_of_another_version_is_for_a_person() -> None:
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    assert Backoff(1, 60).pauses(8) == (1, 2, 4, 8, 16, 32, 60, 60)
+    assert [Backoff(1, 60).pause(attempt) for attempt in range(1, 9)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert [Backoff(5, 300, factor=3).pause(attempt) for attempt in range(1, 6)] == [5, 15, 45, 135, 300]
     assert [Backoff(60, 300).after(seconds) for seconds in (0, 400, 9000)] == [60, 100, 300]
 
 

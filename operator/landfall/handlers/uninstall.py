@@ -10,15 +10,17 @@ from landfall.controllers.migration.act import remove_finalizer
 from landfall.controllers.migration.annotations import FINALIZER
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, InvalidError
+from landfall.lib.backoff import Backoff
 from landfall.lib.environment import read_or_exit
 from landfall.lib.logs import log_as_json
+from landfall.lib.retry import Attempts, with_retries
 from landfall.lifecycle import IN_PROGRESS, phase_of
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.settings import UninstallSettings
 
 _PAUSE_SECONDS = 1.0
 _TRIES = 120
-_PATCHES = 5
+_PATCHES = Attempts(5, Backoff(0.05, 1))
 
 
 def main() -> int:
@@ -98,14 +100,10 @@ async def _ended(kube: Kube, namespace: str, operator: str) -> bool:
 
 async def _freed(kube: Kube, namespace: str, name: str) -> None:
     """Remove the finalizer, and retry if the object is changed at the same time. Raises KubeError."""
-    for left in reversed(range(_PATCHES)):
+
+    async def attempt() -> None:
         raw = await kube.get("Migration", namespace, name)
-        if raw is None:
-            return
-        try:
+        if raw:
             await remove_finalizer(kube, raw)
-        except (ConflictError, InvalidError):
-            if not left:
-                raise
-        else:
-            return
+
+    await with_retries(attempt, ConflictError, InvalidError, attempts=_PATCHES)

@@ -6,7 +6,6 @@ managers of their own: the API server answers a change of their fields with a co
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 from landfall.api.fields import API_VERSION
 from landfall.kube.client import Kube
 from landfall.kube.errors import ConflictError, KubeError
+from landfall.lib.backoff import Backoff
+from landfall.lib.retry import Attempts, with_retries
 
 Object = dict[str, Any]
 Change = Callable[[Object], tuple[Object, Mapping[str, str | None] | None]]
@@ -21,13 +22,17 @@ Change = Callable[[Object], tuple[Object, Mapping[str, str | None] | None]]
 MANAGER = "landfall"
 # Field managers of gateway, console and command line in earlier versions.
 FORMER_MANAGERS = ("landfall-gateway", "kubectl-landfall")
-_TRIES, _PAUSE_SECONDS = 20, 0.02
+_CHANGED = Attempts(20, Backoff(0.02, 0.25))
 
 
 async def applied(kube: Kube, kind: str, metadata: Object, spec: Object, *, force: bool = False) -> Object:
     """Apply exactly this spec and metadata as the fields of our manager, creating the object if it does not exist. Raises KubeError."""
     body = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
     return await kube.apply(kind, body, MANAGER, force=force)
+
+
+class _ChangedMeanwhileError(KubeError):
+    """The object was changed between the reading and the writing: the change is computed again from what it is now."""
 
 
 async def changed(kube: Kube, kind: str, raw: Object, change: Change, *, force: bool = False) -> Object:
@@ -49,17 +54,21 @@ async def changed(kube: Kube, kind: str, raw: Object, change: Change, *, force: 
         KubeError: The request failed, or the object changes too often.
     """
     namespace, name = raw["metadata"]["namespace"], raw["metadata"]["name"]
-    for attempt in range(_TRIES):
+    latest = raw
+
+    async def attempt() -> Object:
+        nonlocal latest
         try:
-            return await _changed(kube, kind, raw, change, force=force)
-        except ConflictError:
+            return await _changed(kube, kind, latest, change, force=force)
+        except ConflictError as error:
             current = await kube.get(kind, namespace, name)
-            if current is None or current["metadata"]["resourceVersion"] == raw["metadata"]["resourceVersion"]:
+            if current is None or current["metadata"]["resourceVersion"] == latest["metadata"]["resourceVersion"]:
                 raise  # unchanged since it was read: another manager owns a field
-            raw = current
-        await asyncio.sleep(_PAUSE_SECONDS * attempt)
-    message = f"{kind} {name} was changed by others too often during the request. Try again"
-    raise KubeError(503, message)
+            latest = current
+            message = f"{kind} {name} was changed by others too often during the request. Try again"
+            raise _ChangedMeanwhileError(503, message) from error
+
+    return await with_retries(attempt, _ChangedMeanwhileError, attempts=_CHANGED)
 
 
 async def _changed(kube: Kube, kind: str, raw: Object, change: Change, *, force: bool) -> Object:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_HIGHEST_POWER = 60  # a higher power of two would overflow a float; the pause is `longest` long before
+_HIGHEST_POWER = 60  # a much higher power would overflow a float; the pause is `longest` long before
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Pauses in seconds that double from `first` up to `longest`."""
+    """Pauses in seconds that grow from `first` up to `longest`: each is `factor` times the one before."""
 
     first: float
     longest: float
+    factor: float = 2.0
 
     def pause(self, attempt: int) -> float:
         """Return the pause after an attempt.
@@ -23,7 +24,7 @@ class Backoff:
         Returns:
             Seconds to wait.
         """
-        return min(self.longest, self.first * 2.0 ** min(max(attempt - 1, 0), _HIGHEST_POWER))
+        return min(self.longest, self.first * self.factor ** min(max(attempt - 1, 0), _HIGHEST_POWER))
 
     def jittered(self, attempt: int, chance: float) -> float:
         """Return the pause with jitter, so that many callers do not retry at the same time.
@@ -36,10 +37,6 @@ class Backoff:
             Seconds to wait: from half of the pause to the whole pause.
         """
         return self.pause(attempt) * (0.5 + chance / 2)
-
-    def pauses(self, times: int) -> tuple[float, ...]:
-        """Return the pauses after the attempts 1 to `times`, in seconds."""
-        return tuple(self.pause(attempt) for attempt in range(1, times + 1))
 
     def after(self, failing_seconds: float) -> float:
         """Return the pause for a caller that knows how long it has been failing, but not how often.

@@ -12,7 +12,7 @@ import json
 import smtplib
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import partial
@@ -26,8 +26,11 @@ from landfall.errors import LandfallError
 from landfall.lib import outgoing
 from landfall.lib import urls as addresses
 from landfall.lib.backoff import Backoff
+from landfall.lib.retry import Attempts, retried
 
-_PAUSES, _PING_PAUSES = Backoff(1, 60).pauses(7), Backoff(1, 60).pauses(2)
+_DELIVERY, _PINGING = Attempts(8, Backoff(1, 60)), Attempts(3, Backoff(1, 60))
+# Errors of a receiver that can pass. `_RefusedError` and a missing key of the Secret do not.
+_PASSING = (OSError, outgoing.OutgoingError, smtplib.SMTPException)
 _TIMEOUT_SECONDS = 20
 _LARGEST_ANSWER = 1_000_000
 _SLACK = "https://slack.com"
@@ -109,7 +112,7 @@ def ping(webhook: Webhook, secret: Callable[[str], Secret], sleep: Sleep = time.
     }
     body = json.dumps(payload, separators=(",", ":")).encode()
     problem = _send_with_retries(
-        lambda secret_data: _webhook(secret_data, key, "Ping", body), partial(secret, name), sleep, _PING_PAUSES
+        lambda secret_data: _webhook(secret_data, key, "Ping", body), partial(secret, name), sleep, _PINGING
     )
     if problem:
         raise NotDeliveredError(problem, advice=f"Correct the Secret {name!r} or its receiver; the ping is retried.")
@@ -117,21 +120,16 @@ def ping(webhook: Webhook, secret: Callable[[str], Secret], sleep: Sleep = time.
 
 
 def _send_with_retries(
-    send: Callable[[Secret], None], secret: Callable[[], Secret], sleep: Sleep, pauses: Sequence[float] = _PAUSES
+    send: Callable[[Secret], None], secret: Callable[[], Secret], sleep: Sleep, attempts: Attempts = _DELIVERY
 ) -> str:
     """What is wrong after the last try; empty if it was delivered."""
-    problem = ""
-    for pause in (*pauses, 0):
-        try:
-            send(secret())
-        except (_RefusedError, KeyError) as error:
-            return f"the Secret has no key {error}" if isinstance(error, KeyError) else str(error)
-        except (OSError, outgoing.OutgoingError, smtplib.SMTPException) as error:
-            problem = str(error) or type(error).__name__
-        else:
-            return ""
-        sleep(pause)
-    return problem
+    try:
+        retried(lambda: send(secret()), *_PASSING, attempts=attempts, sleep=sleep)
+    except KeyError as error:
+        return f"the Secret has no key {error}"
+    except (_RefusedError, *_PASSING) as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _body(migration: Migration, notice: Notice) -> bytes:

@@ -28,9 +28,9 @@ from landfall.builds.plan import BuildPlan
 from landfall.builds.pod_protocol import APP, Places, is_free, put, read
 from landfall.lib import outgoing
 from landfall.lib.redact import redacted
+from landfall.lib.retry import with_retries
 from landfall.lib.text import advised
 from landfall.worker.reporter import Reporter
-from landfall.worker.retry import with_retries
 from landfall.worker.termination_message import TERMINATION_LOG, write_termination_message
 
 ROOT = Path("/etc/landfall")

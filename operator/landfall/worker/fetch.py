@@ -25,10 +25,10 @@ from landfall.builds.pod_protocol import APP, Places, put, put_text
 from landfall.lib import outgoing
 from landfall.lib.digest import digest
 from landfall.lib.redact import redacted
+from landfall.lib.retry import with_retries
 from landfall.lib.text import advised
 from landfall.providers.errors import ProviderError
 from landfall.providers.git import Fetched, Remote, packed
-from landfall.worker.retry import with_retries
 
 ROOT = Path("/etc/landfall")
 _SEALING = "packed before the build commands"

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from landfall.api.annotations import ANNOTATION, deploy_requests
 from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment
 from landfall.api.fields import API_VERSION
-from landfall.api.release import LABEL_DEPLOYMENT, ReleaseFailure, ReleaseSpec, ReleaseStatus, request_of
-from landfall.api.worker_protocol import Report
+from landfall.api.release import LABEL_DEPLOYMENT, ReleaseSpec, ReleaseStatus, request_of
 from landfall.controllers import app_deployment, jobs
 from landfall.controllers.context import Context
 from landfall.controllers.deployment import (
@@ -35,6 +34,7 @@ from landfall.controllers.deployment.observed import (
     ObservedWorkload,
     next_request,
 )
+from landfall.controllers.deployment.reported_build import folded
 from landfall.controllers.deployment.rules import current, release_missing
 from landfall.controllers.objects import labelled, owned_by, owner_of, to_model_input
 from landfall.kube.client import Object
@@ -45,7 +45,6 @@ from landfall.manifests.workload import LABEL_WORKLOAD, REFRESHED, REGION
 
 HOLD = "landfall.dev/hold"
 RELEASE, PREVIOUS, SWITCHED = "landfall.dev/release", "landfall.dev/previous", "landfall.dev/switched-at"
-_RETRY_SECONDS = (5, 15, 45, 120, 300)
 _LISTENS_SECONDS = 2
 
 
@@ -188,7 +187,7 @@ class DeploymentObserver:
             job = replace(job, problem=pod_diagnosis.build_problem(found_pods[0] if found_pods else None, deadline=late))
         if report is None:
             return replace(seen, job=job)
-        status = _folded(seen.status, job.name, job.attempt, report, self.context.clock())
+        status = folded(seen.status, job.name, job.attempt, report, self.context.clock())
         if status.finished != seen.status.finished:
             self.ended[seen.name] = status
         return replace(seen, status=status, job=job)
@@ -369,16 +368,3 @@ def _release(raw: Object) -> ObservedRelease:
     status = raw.get("status") or {}
     kept = {k: v for k, v in status.items() if k != "conditions"}
     return ObservedRelease(raw["metadata"]["name"], ReleaseSpec.model_validate(raw["spec"]), ReleaseStatus.model_validate(kept))
-
-
-def _folded(before: ReleaseStatus, job: str, attempt: int, report: Report, now: datetime) -> ReleaseStatus:
-    """The Release's status after the report of its build."""
-    changes: dict[str, object] = {"build": report.build or before.build, "attempts": max(before.attempts, attempt)}
-    failure = report.failure
-    if report.final and before.finished != job:
-        changes |= {"finished": job, "image": report.image}
-        if failure and failure.transient and attempt <= len(_RETRY_SECONDS):
-            changes["retry_after"] = now + timedelta(seconds=_RETRY_SECONDS[attempt - 1])
-        elif failure:
-            changes["failure"] = ReleaseFailure(reason=failure.reason, message=failure.message[:1000], at=now)
-    return before.model_copy(update=changes)

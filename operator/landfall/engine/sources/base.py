@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,12 @@ from landfall.engine.model.fence import Fence
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.plan import CopyForm
 from landfall.engine.model.rows import Moved, Row
+from landfall.lib.backoff import Backoff
+from landfall.lib.retry import Attempts, retried
 
 TRIAL_SECONDS = 30
 LOCK_TRIES = 3
+_LOCKING = Attempts(LOCK_TRIES, Backoff(0.5, 1))
 LOCK_SECONDS = 3
 _Result = TypeVar("_Result")
 
@@ -380,11 +382,7 @@ def while_busy(attempt: Callable[[], _Result]) -> _Result:
     Raises:
         SourceBusyError: The last of `LOCK_TRIES` attempts was prevented too.
     """
-    for number in range(1, LOCK_TRIES):
-        with contextlib.suppress(SourceBusyError):
-            return attempt()
-        time.sleep(0.5 * number)
-    return attempt()
+    return retried(attempt, SourceBusyError, attempts=_LOCKING)
 
 
 def acquire_lock(session: Session, lock: Sequence[str], undo: str = "") -> None:

@@ -6,7 +6,6 @@ What was moved is written to the ledger in the same transaction; the rollback re
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -23,8 +22,10 @@ from landfall.engine.targets.ledger import Lease, superseded
 from landfall.engine.targets.postgresql.ledger import PostgresqlLedger
 from landfall.engine.targets.postgresql.plan_names import plan_search_path, staged, target_path
 from landfall.ledger_states import State
+from landfall.lib.backoff import Backoff
+from landfall.lib.retry import Attempts, retried
 
-_TRIES = 5
+_LOCKING = Attempts(5, Backoff(0.3, 1.2))
 
 _OBJECTS = """
 SELECT kind, name, oid::bigint FROM (
@@ -68,24 +69,23 @@ def objects_in(control: Control, schema: str) -> list[MovedObject]:
 
 def with_locks(control: Control, operation: str, body: Callable[[], None]) -> None:
     """Run `body` in a transaction that gives up waiting for a lock after 3 s; several tries, then the blockers by pid."""
-    for attempt in range(_TRIES):
-        try:
-            with control.transaction():
-                control.run("SET LOCAL lock_timeout='3s'")
-                control.run("SET LOCAL statement_timeout='60s'")
-                body()
-        except SourceBusyError as error:
-            if attempt == _TRIES - 1:
-                blockers = control.rows(
-                    "SELECT DISTINCT pid FROM pg_locks WHERE granted AND locktype='relation' AND pid<>pg_backend_pid()"
-                    " AND database=(SELECT oid FROM pg_database WHERE datname=current_database()) ORDER BY 1 LIMIT 20"
-                )
-                pids = ", ".join(str(r[0]) for r in blockers) or "none visible"
-                message = f"target: {operation} could not lock its tables; backends that hold locks: {pids}"
-                raise SourceBusyError(message, advice="End those transactions and run the same command again.") from error
-            time.sleep(0.3 * (attempt + 1))
-        else:
-            return
+
+    def locked() -> None:
+        with control.transaction():
+            control.run("SET LOCAL lock_timeout='3s'")
+            control.run("SET LOCAL statement_timeout='60s'")
+            body()
+
+    try:
+        retried(locked, SourceBusyError, attempts=_LOCKING)
+    except SourceBusyError as error:
+        blockers = control.rows(
+            "SELECT DISTINCT pid FROM pg_locks WHERE granted AND locktype='relation' AND pid<>pg_backend_pid()"
+            " AND database=(SELECT oid FROM pg_database WHERE datname=current_database()) ORDER BY 1 LIMIT 20"
+        )
+        pids = ", ".join(str(r[0]) for r in blockers) or "none visible"
+        message = f"target: {operation} could not lock its tables; backends that hold locks: {pids}"
+        raise SourceBusyError(message, advice="End those transactions and run the same command again.") from error
 
 
 def cut_over(
