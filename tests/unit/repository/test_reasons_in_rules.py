@@ -50,8 +50,7 @@ def _branches(tree: ast.AST) -> list[tuple[int, set[str], set[str]]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            for side in sides:
-                branches.append((node.lineno, _names(*(other for other in sides if other is not side)), _texts(side)))
+            branches += [(node.lineno, _names(*(other for other in sides if other is not side)), _texts(side)) for side in sides]
         elif isinstance(node, ast.Match):
             values = [part.value for case in node.cases for part in ast.walk(case.pattern) if isinstance(part, ast.MatchValue)]
             branches += [(value.lineno, _names(node.subject), _texts(value)) for value in values]

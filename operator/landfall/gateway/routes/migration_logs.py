@@ -67,7 +67,10 @@ class Choice(Body):
 
     def query(self) -> dict[str, str]:
         """The filters as a query of the journal."""
-        query = {"levels": ",".join(_LEVELS[_LEVELS.index(self.level) :]), "phases": ",".join(LOG_TAGS[self.phase]) if self.phase else ""}
+        query = {
+            "levels": ",".join(_LEVELS[_LEVELS.index(self.level) :]),
+            "phases": ",".join(LOG_TAGS[self.phase]) if self.phase else "",
+        }
         return query | ({"since": self.since.isoformat()} if self.since else {})
 
 
