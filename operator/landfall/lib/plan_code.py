@@ -1,5 +1,6 @@
-"""Which statements of a plan are code: what the target executes later, besides storing and finding rows.
+"""What the engine and the gateway both have to know of a plan: its format, and which statements are code.
 
+Code is what the target executes later, besides storing and finding rows.
 An approver sees each of them. A kind that is not known to be plain is code, so that a new kind is shown and not overlooked. A schema, its
 owner, rights and comment execute nothing. An extension is code: the source decides which functions of the server's packages the database has.
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 
+# What a version must know to execute or show a plan: 1, or 2 for several schemas with their names, each with its own staging schema.
+PLAN_FORMAT = 2
 _PLAIN = frozenset(
     {
         *("table", "primary key", "unique index", "index", "index partition", "constraint", "foreign key", "validation"),

@@ -11,7 +11,7 @@ import pytest
 from landfall.api.tableplan import TablePlanSpec
 from landfall.engine.model.plan import Stage, Statement
 from landfall.kube.errors import ConflictError
-from landfall.lib.plan_code import code_digest
+from landfall.lib.plan_code import PLAN_FORMAT, code_digest
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace
 from tests.support.moves import ID, PLAN, SPEC, owned_spec, planned_now, stands
@@ -243,6 +243,24 @@ def test_the_plan_has_every_statement_that_is_code(door: Client, cluster: Namesp
             "sql": "CREATE TRIGGER tell",
         }
     ]
+
+
+@pytest.mark.parametrize("version", [1, PLAN_FORMAT])
+def test_plans_of_every_format_up_to_this_version_s_are_shown(door: Client, cluster: Namespace, version: int) -> None:
+    several = {"schemas": ("shop",), "made_schemas": ("shop",)} if version > 1 else {}
+    planned_now(cluster, stored_plan=replace(PLAN, format=version, **several))
+    document = door.get(f"/v1/migrations/{ID}/plan").json()
+    assert document["mappings"]
+    assert {mapping["target"]["schema"] for mapping in document["mappings"]} == {
+        PLAN.tables[0].schema if several else PLAN.target_schema
+    }
+
+
+def test_the_plan_of_a_newer_version_asks_for_a_newer_gateway(door: Client, cluster: Namespace) -> None:
+    planned_now(cluster, stored_plan=replace(PLAN, format=PLAN_FORMAT + 1))
+    answer = door.get(f"/v1/migrations/{ID}/plan")
+    assert (answer.status, answer.json()["error"]["code"]) == (409, "plan_not_ready")
+    assert "Upgrade the gateway" in answer.json()["error"]["message"]
 
 
 def test_the_plan_and_a_word_on_a_mapping(door: Client, cluster: Namespace) -> None:

@@ -16,8 +16,6 @@ from typing import Any, Literal
 from landfall.engine.model.mapping import Mapping
 from landfall.engine.model.options import Mode
 
-# What a version must know to execute a plan: 1, or 2 for several schemas with their names, each with its own staging schema.
-PLAN_FORMAT = 2
 # How a table is cut into chunks: by one integer column, by a key in its order, by blocks of the source's storage, or not at all.
 KeyKind = Literal["integer", "keyset", "ctid", "none"]
 # The format in which rows arrive from the source; empty for a view, whose rows are not copied.

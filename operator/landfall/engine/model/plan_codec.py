@@ -7,7 +7,8 @@ import gzip
 from pydantic import TypeAdapter
 
 from landfall.engine.errors import LedgerTooNewError
-from landfall.engine.model.plan import PLAN_FORMAT, Plan
+from landfall.engine.model.plan import Plan
+from landfall.lib.plan_code import PLAN_FORMAT
 
 _ADAPTER = TypeAdapter(Plan)
 _FORMAT = TypeAdapter(dict[str, object])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from landfall.engine.model.catalog import Catalog, SourceObject
 from landfall.engine.model.fingerprint import differing, excluded, fingerprint, former_digests, selected
 from landfall.engine.model.options import Endpoint, Mode, Options, Quiesce
-from landfall.engine.model.plan import PLAN_FORMAT, Decision, Plan, Risk, Severity
+from landfall.engine.model.plan import Decision, Plan, Risk, Severity
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning import existing_decisions, existing_tables, privileges, schema_objects
 from landfall.engine.planning.estimates import _with_estimates
@@ -26,6 +26,7 @@ from landfall.engine.planning.views import views
 from landfall.engine.sources.registry import engine_of, identity
 from landfall.engine.targets.engine import TargetEngine
 from landfall.engine.targets.registry import target_of
+from landfall.lib.plan_code import PLAN_FORMAT
 
 
 @dataclass(frozen=True, slots=True)

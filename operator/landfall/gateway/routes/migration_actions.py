@@ -25,6 +25,7 @@ from landfall.gateway.requests import Body, moment
 from landfall.gateway.routes.migrations import get_migration
 from landfall.gateway.views import migration as moves
 from landfall.gateway.views import plan as plans
+from landfall.gateway.views.stored_plan import StoredPlan, unpack
 from landfall.gateway.writes import applied, changed
 from landfall.kube.server_side_apply import owned_fields
 from landfall.lifecycle import (
@@ -284,22 +285,22 @@ async def approve(caller: CallerDep, migration_id: str, mapping_id: str, body: A
     raw = await _changeable(caller, migration_id)
     _refused(refusal(Action.APPROVE, raw))
     document = await _plan(caller, raw, migration_id)
-    mapping = next(((t, c) for t, c in plans.columns(document) if plans.mapping_id(t, c) == mapping_id), None)
+    mapping = next(((t, c) for t, c in document.columns() if t.mapping_id(c) == mapping_id), None)
     if mapping is None:
         raise ProblemError(404, "mapping_not_found", f"the plan has no mapping {mapping_id[:80]!r}")
     table, column = mapping
-    word: Object = {"column": column["source"], "decision": "Approve" if body.approved else "Reject"}
+    word: Object = {"column": column.source, "decision": "Approve" if body.approved else "Reject"}
     if body.approved and body.override_transformation:
         word |= {"decision": "Override", "expression": body.override_transformation}
     if body.comment:
         word["comment"] = body.comment
-    await _decided(caller, raw, SourceTable.model_validate({"schema": table["schema"] or None, "table": table["name"]}), word)
+    await _decided(caller, raw, SourceTable.model_validate({"schema": table.schema_ or None, "table": table.name}), word)
     caller.audit(word["decision"].lower(), raw["metadata"]["name"], mapping_id)
     return Approved(
         id=mapping_id,
         migration_id=migration_id,
         status="approved" if body.approved else "rejected",
-        transformation=word.get("expression") or column["transformation"] or None,
+        transformation=word.get("expression") or column.transformation or None,
     )
 
 
@@ -354,12 +355,12 @@ async def _words(caller: Caller, name: str) -> list[Object]:
     return [p for p in await caller.listed("TablePlan") if p["spec"]["migrationRef"]["name"] == name]
 
 
-async def _plan(caller: Caller, raw: Object, migration_id: str) -> Object:
+async def _plan(caller: Caller, raw: Object, migration_id: str) -> StoredPlan:
     status = raw.get("status") or {}
     if not status.get("plan") or not status.get("run"):
         raise ProblemError(409, "plan_not_ready", f"{migration_id} has no plan yet", retry_seconds=2)
     pieces = await caller.kube.listed("ConfigMap", caller.key.namespace, f"{LABEL_RUN}={status['run']}")
-    return plans.unpack(pieces, status["plan"]["digest"])
+    return unpack(pieces, status["plan"]["digest"])
 
 
 async def _decided(caller: Caller, raw: Object, source: SourceTable, word: Object) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from landfall.api.plan_storage import joined
-from landfall.gateway.errors import ProblemError
-from landfall.gateway.identifiers import MAPPING, minted
 from landfall.gateway.views.migration import identifier
+from landfall.gateway.views.stored_plan import StoredColumn, StoredPlan, StoredTable
 from landfall.ledger_states import PHASE_ESTIMATES
 from landfall.lib.plan_code import code_digest, is_code
 
-_FORMAT = 1
 _DECISIONS: dict[str, Literal["approved", "pending_review", "rejected", "excluded"]] = {
     "AutoApproved": "approved",
     "Approved": "approved",
@@ -107,81 +101,56 @@ class PlanAnswer(BaseModel):
     code: list[CodeItem] = Field(description="What the target executes later, apart from tables with their keys and indexes.")
 
 
-def unpack(pieces: Sequence[Object], digest: str) -> Object:
-    """The plan of a digest, from the ConfigMaps of its Run. Raises ProblemError if it is missing or of another version."""
-    try:
-        packed = joined(pieces, digest)
-        if not packed:
-            raise ProblemError(409, "plan_not_ready", "the plan is being stored. Retry in a moment", retry_seconds=2)
-        document = json.loads(gzip.decompress(packed))
-    except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:
-        raise ProblemError(500, "internal", "the stored plan cannot be read. Plan again") from error
-    if document.get("format") != _FORMAT:
-        message = "the plan was made by another version than this gateway's. Upgrade both, or plan again"
-        raise ProblemError(409, "plan_not_ready", message)
-    return dict(document)
-
-
-def mapping_id(table: Object, column: Object) -> str:
-    """The identifier of a mapping, which is stable as long as its column keeps its name."""
-    return f"{MAPPING}{minted(table['schema'], table['name'], column['source'])[:16]}"
-
-
-def columns(plan: Object) -> Iterator[tuple[Object, Object]]:
-    """Every column with its table."""
-    for table in plan["tables"]:
-        for column in table["columns"]:
-            yield table, column
-
-
-def plan_of(raw: Object, plan: Object, status: str, words: Sequence[Object] = ()) -> PlanAnswer:
+def plan_of(raw: Object, plan: StoredPlan, status: str, words: Sequence[Object] = ()) -> PlanAnswer:
     """The plan of a Migration. `words`: its TablePlans, whose decisions apply immediately."""
     decided = _decided(words)
-    brief, estimates = raw["status"]["plan"], plan["estimates"]
-    names = [table["target"] for table in plan["tables"]]
-    planned_at = next((s.get("finishedAt") for s in raw["status"].get("steps", []) if s["name"] == "planning"), None)
+    brief = raw["status"]["plan"]
     return PlanAnswer(
         migration_id=identifier(raw),
         status=status,
         digest=brief["digest"],
-        generated_at=planned_at,
-        summary=Summary(
-            tables=brief.get("tables", 0),
-            columns=brief.get("columns", 0),
-            relationships=brief.get("relationships", 0),
-            transformations=brief.get("transformations", 0),
-            to_review=brief.get("toReview", 0),
-            estimated_duration_seconds=brief.get("estimatedSeconds", 0),
-            estimated_records=brief.get("rows", 0),
-            estimated_freeze_seconds=brief.get("estimatedFreezeSeconds", 0),
-        ),
-        mappings=[_mapping(plan, table, column, decided) for table, column in columns(plan)],
-        phases=[
-            PlanPhase(
-                name=name,
-                order=order,
-                tables=names,
-                parallel=name == "data_transfer",
-                estimated_duration_seconds=round(estimates.get(key, 0)),
-            )
-            for order, (name, key) in enumerate(PHASE_ESTIMATES.items(), 1)
-        ],
+        generated_at=next((s.get("finishedAt") for s in raw["status"].get("steps", []) if s["name"] == "planning"), None),
+        summary=_summary(brief),
+        mappings=[_mapping(plan, table, column, decided) for table, column in plan.columns()],
+        phases=_phases(plan),
         risks=[
-            RiskItem(
-                severity=r["severity"],
-                type=r["kind"],
-                description=r["description"],
-                affected=[r["affected"]],
-                mitigation=r["mitigation"],
-            )
-            for r in plan["risks"]
+            RiskItem(severity=r.severity, type=r.kind, description=r.description, affected=[r.affected], mitigation=r.mitigation)
+            for r in plan.risks
         ],
         code=[
-            CodeItem(kind=s["kind"], name=s["name"], table=s["table"], digest=code_digest(s["sql"]), sql=s["sql"])
-            for s in plan["statements"]
-            if is_code(s["kind"])
+            CodeItem(kind=s.kind, name=s.name, table=s.table, digest=code_digest(s.sql), sql=s.sql)
+            for s in plan.statements
+            if is_code(s.kind)
         ],
     )
+
+
+def _summary(brief: Object) -> Summary:
+    """The numbers of `status.plan`."""
+    return Summary(
+        tables=brief.get("tables", 0),
+        columns=brief.get("columns", 0),
+        relationships=brief.get("relationships", 0),
+        transformations=brief.get("transformations", 0),
+        to_review=brief.get("toReview", 0),
+        estimated_duration_seconds=brief.get("estimatedSeconds", 0),
+        estimated_records=brief.get("rows", 0),
+        estimated_freeze_seconds=brief.get("estimatedFreezeSeconds", 0),
+    )
+
+
+def _phases(plan: StoredPlan) -> list[PlanPhase]:
+    names = [table.target for table in plan.tables]
+    return [
+        PlanPhase(
+            name=name,
+            order=order,
+            tables=names,
+            parallel=name == "data_transfer",
+            estimated_duration_seconds=round(plan.estimates.get(key, 0)),
+        )
+        for order, (name, key) in enumerate(PHASE_ESTIMATES.items(), 1)
+    ]
 
 
 _WORDS = {"Approve": "Approved", "Override": "Approved", "Reject": "Rejected", "Exclude": "Excluded"}
@@ -197,20 +166,20 @@ def _decided(words: Sequence[Object]) -> dict[tuple[str, str, str], str]:
     return decisions
 
 
-def _mapping(plan: Object, table: Object, column: Object, decided: dict[tuple[str, str, str], str]) -> MappingItem:
-    places = ((schema, table["name"], column["source"]) for schema in (table["schema"], ""))
-    decision = next((decided[place] for place in places if decided.get(place)), column["decision"])
-    source = {"schema": table["schema"], "table": table["name"], "column": column["source"]}
-    schema = table["schema"] if plan.get("schemas") else plan["target_schema"]
-    target = {"schema": schema, "table": table["target"], "column": column["final"] or column["target"]}
+def _mapping(
+    plan: StoredPlan, table: StoredTable, column: StoredColumn, decided: Mapping[tuple[str, str, str], str]
+) -> MappingItem:
+    places = ((schema, table.name, column.source) for schema in (table.schema_, ""))
+    decision = next((decided[place] for place in places if decided.get(place)), column.decision)
+    schema = table.schema_ if plan.schemas else plan.target_schema
     return MappingItem(
-        id=mapping_id(table, column),
-        source=Place.model_validate(source),
-        target=Place.model_validate(target),
-        source_type=column["source_type"],
-        target_type=column["final_type"] or column["target_type"],
-        transformation=column["transformation"] or None,
-        confidence=column["confidence"] / 100,
+        id=table.mapping_id(column),
+        source=Place(schema=table.schema_, table=table.name, column=column.source),
+        target=Place(schema=schema, table=table.target, column=column.final or column.target),
+        source_type=column.source_type,
+        target_type=column.final_type or column.target_type,
+        transformation=column.transformation or None,
+        confidence=column.confidence / 100,
         status=_DECISIONS.get(decision, "pending_review"),
-        reasons=list(column["reasons"]),
+        reasons=list(column.reasons),
     )

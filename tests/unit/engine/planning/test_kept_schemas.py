@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, SourceObject, Table, View
 from landfall.engine.model.options import SourceCode
-from landfall.engine.model.plan import PLAN_FORMAT, Severity
+from landfall.engine.model.plan import Severity
 from landfall.engine.model.target_facts import TargetFacts
+from landfall.lib.plan_code import PLAN_FORMAT
 from tests.support.plans import FACTS, planned
 
 _TOUCH = "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'"
