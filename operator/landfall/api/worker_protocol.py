@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from landfall.api.progress import Progress, Rehearsed
 from landfall.api.release import BuildSummary, ReleaseSpec
 from landfall.api.tableplan import TablePlan, TableProposal
 from landfall.api.webhook import Webhook
+from landfall.ledger_states import StateName
 
 Verb = Literal["probe", "plan", "rehearse", "run", "help", "back", "tidy", "notify", "ping", "build"]
 
@@ -102,6 +103,31 @@ class Report(Model):
         if pod_created is None or self.pod_created is None:
             return True
         return self.pod_created >= pod_created
+
+
+class ReportFields(TypedDict, total=False):
+    """Fields of a report that a worker changes, by name. A test compares them with those of `Report`."""
+
+    final: bool
+    state: StateName
+    key: str
+    already: bool
+    plan: PlanSummary | None
+    plan_bytes: str
+    progress: Progress | None
+    verdict: str
+    rows: int
+    consistent_as_of: str
+    frozen_seconds: float
+    locks_given_back: int
+    kept: bool
+    expired: bool
+    rehearsal: Rehearsed | None
+    probe: ConnectionProbe | None
+    failure: Failure | None
+    tables: tuple[TableProposal, ...]
+    build: BuildSummary | None
+    image: str
 
 
 class Dials(Model):

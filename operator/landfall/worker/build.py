@@ -12,11 +12,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import quote
 
 from landfall.api.release import BuildSummary
-from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, BuildTask, Failure, Report, RunImage
+from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, BuildTask, Failure, Report, ReportFields, RunImage
 from landfall.builds.archive import unpacked
 from landfall.builds.errors import BuildError
 from landfall.builds.failure_hints import advice, is_broken_off, is_full
@@ -105,12 +105,11 @@ class Builder:
         asyncio.run(self._keep())
         return EXIT_DONE if delivered else EXIT_AGAIN
 
-    def _finished(self, **fields: object) -> bool:
+    def _finished(self, **fields: Unpack[ReportFields]) -> bool:
         """Send the last report, and write it to the termination message: an operator that received it may die before it stores it."""
-        write_termination_message(
-            Report.model_validate({"sequence": 0, "final": True, "build": self._summary, **fields}), self._words
-        )
-        return self._reporter.finish(build=self._summary, **fields)
+        last: ReportFields = {**fields, "final": True, "build": self._summary}
+        write_termination_message(Report.model_validate({"sequence": 0, **last}), self._words)
+        return self._reporter.finish(**last)
 
     async def _built(self) -> str:
         document = self._fetched = await self._planned()

@@ -18,7 +18,17 @@ from pathlib import Path
 from typing import Literal, assert_never
 
 from landfall.api.progress import Rehearsed
-from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, KNOWN_SECRET, ConnectionProbe, Dials, Failure, Task
+from landfall.api.worker_protocol import (
+    EXIT_AGAIN,
+    EXIT_DONE,
+    EXIT_FAILED,
+    KNOWN_SECRET,
+    ConnectionProbe,
+    Dials,
+    Failure,
+    ReportFields,
+    Task,
+)
 from landfall.engine.errors import CutoverHeldError, EngineError, SourceChangedError, SpecError
 from landfall.engine.model.events import Event
 from landfall.engine.model.plan import Plan
@@ -70,11 +80,13 @@ class Worker:
             transient = error.retry.by_itself
             failure = Failure(reason=error.reason, message=redacted(str(error), *self._secrets), transient=transient)
             self._say(f"{failure.reason}: {failure.message}", "warning" if transient else "error")
-            delivered = self._reporter.finish(failure=failure, **self._known())
+            known: ReportFields = {**self._known(), "failure": failure}
+            delivered = self._reporter.finish(**known)
             return EXIT_FAILED if delivered and error.retry is not Retry.NOW else EXIT_AGAIN
-        return EXIT_DONE if self._reporter.finish(**{"key": self._key, **found}) else EXIT_AGAIN
+        last: ReportFields = {"key": self._key, **found}
+        return EXIT_DONE if self._reporter.finish(**last) else EXIT_AGAIN
 
-    def _result(self) -> dict[str, object]:  # noqa: C901, PLR0911  one case for each verb, and nothing else
+    def _result(self) -> ReportFields:  # noqa: C901, PLR0911  one case for each verb, and nothing else
         """Execute the verb of the task. Return the fields of the last report."""
         match self._task.verb:
             case "probe":
@@ -101,40 +113,40 @@ class Worker:
             case _:
                 assert_never(self._task.verb)
 
-    def _known(self) -> dict[str, object]:
+    def _known(self) -> ReportFields:
         """The ledger key of the run, and its progress."""
         return {"key": self._key, **({"progress": self._watch.progress()} if self._watch else {})}
 
     # -- the verbs ----------------------------------------------------------------------------------------------------
 
-    def _notify(self) -> dict[str, object]:
+    def _notify(self) -> ReportFields:
         if self._task.migration is None or self._task.notice is None:
             message = "the task contains no Migration or no notification"
             raise SpecError(message)
         send(self._task.migration, self._task.notice, lambda name: dict(self._secret(name, "notification")))
         return {}
 
-    def _ping(self) -> dict[str, object]:
+    def _ping(self) -> ReportFields:
         if self._task.webhook is None:
             message = "the task contains no webhook"
             raise SpecError(message)
         return {"probe": ConnectionProbe(version=ping(self._task.webhook, lambda name: dict(self._secret(name, "notification"))))}
 
-    def _probe(self) -> dict[str, object]:
+    def _probe(self) -> ReportFields:
         name = next(iter(self._task.connections))
         began = time.monotonic()
         version, capabilities = probed(endpoint(name, self._inputs(), "connection"))
         spent = int((time.monotonic() - began) * 1000)
         return {"probe": ConnectionProbe(version=version, capabilities=capabilities, latency_milliseconds=spent)}
 
-    def _plan(self) -> dict[str, object]:
+    def _plan(self) -> ReportFields:
         """Create the plan; or if the ledger already has the run, report its plan and state."""
         wanted = self._resolved()
         with self._engine(wanted) as engine:
             record = engine.ledger.find(engine.key)
             if record:
                 plan = engine.ledger.plan(engine.key)
-                result: dict[str, object] = {"state": record.state, "already": record.state is State.CUT_OVER}
+                result: ReportFields = {"state": record.state, "already": record.state is State.CUT_OVER}
                 if record.state is State.CUT_OVER:
                     result |= self._recorded(engine, plan, Outcome.recorded(record))
                 return {**result, **_planned(plan, self._task.plans), "kept": bool(plan.replaced)}
@@ -144,7 +156,7 @@ class Worker:
         )
         return _planned(plan, self._task.plans)
 
-    def _run(self) -> dict[str, object]:
+    def _run(self) -> ReportFields:
         wanted = self._resolved()
         with self._engine(wanted) as engine, _stopped_on_term(engine):
             record = engine.existing()
@@ -160,7 +172,7 @@ class Worker:
         verdict = "equal" if shown.moves_rows else ""
         return {**_cut_over(outcome, verdict, kept=kept), "already": outcome.already, "progress": watch.progress()}
 
-    def _recorded(self, engine: MigrationRun, plan: Plan, outcome: Outcome) -> dict[str, object]:
+    def _recorded(self, engine: MigrationRun, plan: Plan, outcome: Outcome) -> ReportFields:
         """The result of a completed run from the ledger, with the progress of each table."""
         watch = EventReporter(self._reporter, plan, engine.moved(plan), self._say)
         watch.completed(outcome, plan)
@@ -178,7 +190,7 @@ class Worker:
             still()
             engine.stop.wait(_HOLD_SECONDS)
 
-    def _help(self) -> dict[str, object]:
+    def _help(self) -> ReportFields:
         """Copy chunks of a run that another worker leads; that worker reports the progress."""
         wanted = self._resolved()
         with self._engine(wanted) as engine, _stopped_on_term(engine):
@@ -193,7 +205,7 @@ class Worker:
             _apply(engine, self._task.dials)
         self._reporter.on_settings(partial(_apply, engine))
 
-    def _rehearse(self) -> dict[str, object]:
+    def _rehearse(self) -> ReportFields:
         wanted = self._resolved()
         plan = self._approved(wanted)
         rehearsal = Rehearsal(wanted.source, wanted.target, wanted.options, self._event)
@@ -218,7 +230,7 @@ class Worker:
             raise SourceChangedError(message, advice="Review the current plan and approve its digest.")
         return plan
 
-    def _back(self) -> dict[str, object]:
+    def _back(self) -> ReportFields:
         """Roll back. If the ledger has no run, there is nothing to roll back."""
         wanted = self._resolved()
         migration = self._task.migration
@@ -231,7 +243,7 @@ class Worker:
         done = roll_back(wanted.source, wanted.target, options, key, discard_writes=discard, forget=self._task.forget)
         return {"state": done.state}
 
-    def _tidy(self) -> dict[str, object]:
+    def _tidy(self) -> ReportFields:
         """Drop retained tables whose retention period has ended."""
         wanted = self._resolved()
         result = tidy(wanted.target, wanted.options.ledger_schema)
@@ -283,7 +295,7 @@ class Worker:
         return found
 
 
-def _cut_over(outcome: Outcome, verdict: str, *, kept: bool) -> dict[str, object]:
+def _cut_over(outcome: Outcome, verdict: str, *, kept: bool) -> ReportFields:
     """The fields of the report about a cutover."""
     return {
         "state": State.CUT_OVER,

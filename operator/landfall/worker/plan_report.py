@@ -10,6 +10,7 @@ from typing import Literal, cast
 
 from landfall.api.migration import PlanSummary, Risk
 from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, TableSummary, decided
+from landfall.api.worker_protocol import ReportFields
 from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Severity
 from landfall.engine.model.plan import Risk as PlannedRisk
 from landfall.engine.model.plan import TablePlan as PlannedTable
@@ -61,7 +62,7 @@ def _points(plan: Plan) -> tuple[str, ...]:
     return points if len(points) <= _SHOWN_POINTS else (sha256("".join(points).encode()).hexdigest()[:16],)
 
 
-def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
+def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> ReportFields:
     """The fields of the report about a plan, new or from the ledger."""
     moved = [t for t in plan.tables if t.moved]
     summary = PlanSummary(

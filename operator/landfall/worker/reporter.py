@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 from pydantic import ValidationError
 
-from landfall.api.worker_protocol import Dials, Line, Report, Taken, Verb
+from landfall.api.worker_protocol import Dials, Line, Report, ReportFields, Taken, Verb
 from landfall.lib import outgoing
 from landfall.lib.backoff import Backoff
 from landfall.worker.termination_message import write_termination_message
@@ -56,7 +56,7 @@ class Reporter(threading.Thread):
         """Request the live settings every few seconds from now on, and pass them to `apply`."""
         self._on_settings = apply
 
-    def update(self, **fields: object) -> None:
+    def update(self, **fields: Unpack[ReportFields]) -> None:
         """Change fields of the next report."""
         with self._lock:
             self._latest = self._latest.model_copy(update={**fields, "sequence": self._latest.sequence + 1, "at": _now()})
@@ -94,7 +94,7 @@ class Reporter(threading.Thread):
             if report.sequence > self._sent or report.lines or self._on_settings:
                 self._deliver(report)
 
-    def finish(self, **fields: object) -> bool:
+    def finish(self, **fields: Unpack[ReportFields]) -> bool:
         """Write the last report to the termination message, and send it until it is delivered, for at most two minutes.
 
         Afterwards wait at most 6 s until the last lines are stored.
@@ -102,7 +102,8 @@ class Reporter(threading.Thread):
         Returns:
             Whether the report was delivered.
         """
-        self.update(final=True, **fields)
+        last: ReportFields = {**fields, "final": True}
+        self.update(**last)
         if self._words:
             write_termination_message(self.latest(), self._words)
         self._ended.set()

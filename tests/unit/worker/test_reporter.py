@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
-from landfall.api.worker_protocol import Report, Taken
+from landfall.api.worker_protocol import Report, ReportFields, Taken
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Plan
 from landfall.ledger_states import State
@@ -133,3 +134,10 @@ def test_a_cutover_is_not_told_before_its_verdict(tmp_path: Path) -> None:
         states.append(sender.latest().state)
     assert states == ["copying", "comparing", "comparing"], "Completed is said with the rows and the verdict of the last report"
     assert [line.message for line in sender.latest().lines][-1] == "state cut_over"
+
+
+def test_what_a_worker_changes_of_its_report_has_the_types_of_the_report() -> None:
+    given = {"sequence", "at", "lines", "pod", "pod_created"}  # by the reporter, the journal and the intake
+    assert set(ReportFields.__annotations__) == set(Report.model_fields) - given
+    hints = get_type_hints(ReportFields)
+    assert hints == {name: Report.model_fields[name].annotation for name in hints}

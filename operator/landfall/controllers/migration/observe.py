@@ -48,11 +48,9 @@ class MigrationObserver:
 
     async def observe(self) -> ObservedMigration:
         """Read everything. Raises KubeError."""
-        context, metadata, data = self.context, self.raw["metadata"], self.migration.spec.data
+        context, metadata = self.context, self.raw["metadata"]
         now = context.clock()
-        for reference in (data.source.connection_ref, data.target.connection_ref) if data else ():
-            found = await context.kube.get("Connection", self.namespace, reference.name)
-            self.connections[reference.name] = Connection.model_validate(to_model_input(found)) if found else None
+        await self._read_connections()
         secrets = await context.secrets(self.namespace, [n for c in self.connections.values() if c for n in secret_names(c)])
         self.plans = await table_plans.stored_table_plans(context, self.namespace, metadata["name"])
         differs = await self._find_run()
@@ -89,6 +87,12 @@ class MigrationObserver:
             jobs=self._jobs(listed) if mine else (),
         )
         return self.seen
+
+    async def _read_connections(self) -> None:
+        data = self.migration.spec.data
+        for reference in (data.source.connection_ref, data.target.connection_ref) if data else ():
+            raw = await self.context.kube.get("Connection", self.namespace, reference.name)
+            self.connections[reference.name] = Connection.model_validate(to_model_input(raw)) if raw else None
 
     def _declared(self) -> DeclaredRun | None:
         """What the spec declares; None if a Connection is missing or of an unsupported type."""
