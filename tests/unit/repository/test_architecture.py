@@ -57,15 +57,15 @@ _ENGINES = ("mysql", "postgresql", "sqlite")
 
 def _words(tree: ast.Module) -> set[str]:
     """What a module names: its texts, the modules and names that it imports, and the members of enums as `Enum.MEMBER`."""
-    found: set[str] = set()
+    words: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found.add(node.value)
+            words.add(node.value)
         elif isinstance(node, ast.ImportFrom):
-            found |= {*(node.module or "").split("."), *(alias.name for alias in node.names)}
+            words |= {*(node.module or "").split("."), *(alias.name for alias in node.names)}
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            found.add(f"{node.value.id}.{node.attr}")
-    return found
+            words.add(f"{node.value.id}.{node.attr}")
+    return words
 
 
 _NAMED = {name: _words(tree) for name, tree in _TREES.items()}
@@ -103,10 +103,10 @@ def test_files_that_a_source_engine_touches() -> None:
 
 
 def test_files_that_a_target_engine_touches() -> None:
-    own = "landfall.engine.targets.postgresql."
-    places = {name for name, words in _NAMED.items() if any(word.startswith(own) for word in words)}
+    prefix = "landfall.engine.targets.postgresql."
+    places = {name for name, words in _NAMED.items() if any(word.startswith(prefix) for word in words)}
     places = {name for name in places if not name.startswith("engine/targets/postgresql/")}
-    assert own in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert prefix in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     _has("a target engine in this repository", {*places, "pyproject.toml"})
 
 
@@ -120,13 +120,13 @@ def test_files_that_a_framework_touches() -> None:
 
 
 def test_files_that_a_language_touches() -> None:
-    found = _naming_all(tuple(LANGUAGES), r"builds/(frameworks|languages)/(?!registry)")
+    files = _naming_all(tuple(LANGUAGES), r"builds/(frameworks|languages)/(?!registry)")
     _, where = _row("a language")
-    both = {name for name in found if name.endswith("/registry.py")}
+    both = {name for name in files if name.endswith("/registry.py")}
     assert both == {"builds/frameworks/registry.py", "builds/languages/registry.py"}
     assert where.startswith("the two registries, ")
-    assert [name for name in found - both if f"`{name}`" not in where] == []
-    assert _row("a language")[0] == len(found)
+    assert [name for name in files - both if f"`{name}`" not in where] == []
+    assert _row("a language")[0] == len(files)
 
 
 def test_files_that_a_phase_touches() -> None:

@@ -30,7 +30,6 @@ _LONG_FUNCTIONS = {
     "engine/planning/planner.py: draft_plan": "the order of planning, a line for each part, and the fields of the plan",
     "engine/planning/tables.py: planned_table": "most lines are the fields of one value and the texts of its risks",
     "engine/prepare/profiling.py: profile": "the body of its threads is inside",
-    "engine/sources/mysql/catalog.py: tables": "two queries, and the fields of one value",
 }
 
 

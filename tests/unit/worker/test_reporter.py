@@ -137,7 +137,7 @@ def test_a_cutover_is_not_told_before_its_verdict(tmp_path: Path) -> None:
 
 
 def test_what_a_worker_changes_of_its_report_has_the_types_of_the_report() -> None:
-    given = {"sequence", "at", "lines", "pod", "pod_created"}  # by the reporter, the journal and the intake
-    assert set(ReportFields.__annotations__) == set(Report.model_fields) - given
+    others = {"sequence", "at", "lines", "pod", "pod_created"}  # by the reporter, the journal and the intake
+    assert set(ReportFields.__annotations__) == set(Report.model_fields) - others
     hints = get_type_hints(ReportFields)
     assert hints == {name: Report.model_fields[name].annotation for name in hints}
