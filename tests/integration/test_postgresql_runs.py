@@ -131,6 +131,29 @@ def test_rows_without_a_parent_are_found_though_their_key_is_valid(pg15: Postgre
         assert [name for (name,) in target.execute(unvalidated)] == ["old", "plain", "self", "whole"]
 
 
+_UNLIKE = """
+CREATE TABLE parent (code text PRIMARY KEY, name text COLLATE "C" UNIQUE);
+CREATE TABLE child (id integer PRIMARY KEY, code text COLLATE "C" CONSTRAINT by_code REFERENCES parent, name varchar(9) CONSTRAINT by_name REFERENCES parent (name));
+INSERT INTO parent VALUES ('a', 'b'); INSERT INTO child VALUES (1, 'a', 'b');
+SET session_replication_role = replica; INSERT INTO child VALUES (2, 'none', 'b');
+CREATE SCHEMA kept; CREATE EXTENSION citext SCHEMA kept; CREATE TABLE kept.jobs (id integer); INSERT INTO kept.jobs VALUES (1);
+ALTER EXTENSION citext ADD TABLE kept.jobs; ALTER TABLE kept.jobs ENABLE ROW LEVEL SECURITY; GRANT SELECT ON kept.jobs TO PUBLIC;
+UPDATE pg_extension SET extconfig = ARRAY['kept.jobs'::regclass::oid], extcondition = ARRAY[''] WHERE extname = 'citext';
+CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA kept TO {role}; GRANT SELECT ON parent, child TO {role}; GRANT CREATE ON DATABASE {base} TO {role};
+"""
+
+
+def test_keys_between_collations_are_counted_and_row_security_of_an_extension_stops_no_plan(pg15: PostgreSql, fresh: str) -> None:
+    role = f"{fresh}_reader"
+    _filled(pg15, f"{fresh}s", _UNLIKE.replace("{role}", role).replace("{base}", f"{fresh}s"))
+    source = replace(run.postgresql(pg15, f"{fresh}s"), username=role)
+    plan = run.Move(source, run.postgresql(pg15, pg15.database(fresh))).plan()
+    told = {r.affected: r.description for r in plan.risks if r.kind in {"Orphans", "ExtensionData"}}
+    assert told["public.child.by_code"] == "1 row has no parent in parent"
+    assert "public.child.by_name" not in told
+    assert "rows that the credential cannot read in kept.jobs" in told["citext"]
+
+
 @pytest.mark.parametrize(("into", "at", "of"), [(TargetSchemas.MERGE, "public", "public"), (TargetSchemas.PRESERVE, "a", "B")])
 def test_views_that_hide_a_table_behind_a_query_of_its_name_read_the_new_table(
     pg15: PostgreSql, fresh: str, into: TargetSchemas, at: str, of: str

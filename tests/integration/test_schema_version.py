@@ -103,7 +103,7 @@ _POSTGRESQL_WRITES = (
 
 _MYSQL_START = (
     "CREATE TABLE item (id int PRIMARY KEY AUTO_INCREMENT, name varchar(40), parent int, raw varbinary(9) DEFAULT 0xff)",
-    "CREATE VIEW names AS SELECT id, name FROM item",
+    "CREATE VIEW names AS SELECT id, name, raw FROM item",
     "CREATE FUNCTION twice(x int) RETURNS int DETERMINISTIC NO SQL RETURN x + x",
     "CREATE TRIGGER watch BEFORE INSERT ON item FOR EACH ROW SET NEW.parent = 1",
 )

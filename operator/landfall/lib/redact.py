@@ -41,6 +41,7 @@ _KNOWN = re.compile(
 _PRIVATE = re.compile(r"(-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----).*?(?=-----END|\Z)", re.DOTALL)
 _AUTHORITY = re.compile(r"[^\s\"'<>`]*")
 _HINTS = ("pass", "pwd", "token", "secret", "key", "string", "signature")
+_HOST = re.compile(r"^(localhost|[\w-]+(\.[\w-]+)*\.[a-z]{2,})(:\d+)?$")
 _PLAIN_USER = 20  # a user name in an address is shorter than a token
 
 
@@ -101,7 +102,7 @@ def _authority(after: str) -> str:
         return after
     user, colon, password = credential.partition(":")
     if not colon:
-        host = until is run and "." in place  # a host: the @ belongs to the path
+        host = until is run and _HOST.search(place)  # the @ belongs to the path
         return after if host or len(user) < _PLAIN_USER else _MASK + after[len(user) :]
     if until is run and password.partition("/")[0].isdigit():  # a port: the @ belongs to the path
         return after

@@ -161,13 +161,15 @@ class Builder:
 
     async def _seal(self) -> None:
         """Pack the packages for the next build as they were installed. If this fails, the next build installs them again."""
-        folder = str(self._fetched["packages"])
+        folder, file = str(self._fetched["packages"]), self._scratch / _SEALED
         try:
             if (self._app / folder).is_dir():
-                self._sealed = await asyncio.to_thread(packed_packages, self._app, folder, self._scratch / _SEALED)
+                self._sealed = await asyncio.to_thread(packed_packages, self._app, folder, file)
         except (BuildError, OSError) as error:
+            file.unlink(missing_ok=True)
             self._reporter.line(f"the packages are not stored for the next build: {error}", "warning")
-        put(self._places.go_build, {})
+        finally:
+            put(self._places.go_build, {})
 
     async def _keep(self) -> None:
         """Store the packed packages, after the result is reported."""

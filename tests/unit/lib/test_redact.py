@@ -72,6 +72,7 @@ def test_a_password_leaves_the_line(line: str) -> None:
         "https://npm.example.org/@babel/core",
         "http://localhost:4873/@babel/core",
         "https://packages.registry.example.org/@babel/core",
+        "https://packages.registry.example.org:8443/npm/@babel/core",
         "ssh://git@github.com/a",
         "https://h/x?a=b#c",
         "docker run -u 1000:1000 x",

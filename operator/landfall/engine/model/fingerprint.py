@@ -33,6 +33,7 @@ _LATER = frozenset(
     {
         *("aggregate", "range", "collation", "comment", "revoke", "grant", "owner", "column setting", "table setting"),
         *("domain constraint", "path", "staged path", "view default", "typed table", "constraint name"),
+        "library",
     }
 )
 """Kinds of objects that version 0.1 did not read, or not whole."""

@@ -12,6 +12,8 @@ from landfall.engine.sources.base import Source
 from landfall.engine.sources.engine import Dialect
 from landfall.engine.sources.registry import engine_of
 
+_DEFAULT_COLLATION = 'COLLATE pg_catalog."default"'
+
 
 def count_orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[tuple[str, str, int], int]:
     """Rows without a parent row if values are compared as the target does.
@@ -92,7 +94,10 @@ def orphan_query(tables: KeyTables, table: Table, parent: Table, key: ForeignKey
     are orphans as well.
     """
     dialect, others = tables.dialect, key.columns_in(parent)
-    pairs = [(f"c.{dialect.name(c)}", f"p.{dialect.name(o)}") for c, o in zip(key.columns, others, strict=True)]
+    collated = [_collated(table, c, parent, o) if alike else "" for c, o in zip(key.columns, others, strict=True)]
+    pairs = [
+        (f"c.{dialect.name(c)}{how}", f"p.{dialect.name(o)}") for c, o, how in zip(key.columns, others, collated, strict=True)
+    ]
     operators = key.operators or ("=",) * len(pairs)
     joined = " AND ".join(f"{p} {o} {c}" for (c, p), o in zip(pairs, operators, strict=True))
     either = " OR " if " MATCH FULL" in key.definition else " AND "
@@ -102,3 +107,9 @@ def orphan_query(tables: KeyTables, table: Table, parent: Table, key: ForeignKey
         f"SELECT COUNT(*) FROM {tables.rows(table, key.columns)} c LEFT JOIN {tables.rows(parent, others)} p ON {joined}"
         f" WHERE ({filled}) AND ({pairs[0][1]} IS NULL{loose})"
     )
+
+
+def _collated(table: Table, column: str, parent: Table, other: str) -> str:
+    """How a column is compared with one of another collation: by that of the referenced column, as the key compares them."""
+    own, its = (next(c.collate for c in t.columns if c.name == name) for t, name in ((table, column), (parent, other)))
+    return "" if own == its else f" {its or _DEFAULT_COLLATION}"

@@ -36,11 +36,14 @@ class _Digest:
         for sql in self._queries():
             for row in self._rows(sql):
                 self._add(row)
+        self._add(self._session.rows("SELECT @@SESSION.sql_mode"))  # backslashes in expressions are read by it
+        tables = self._rows(queries.STEADY_TABLES)
+        names = {row[:2] for row in tables}
         for row in self._rows(queries.COLUMNS):
             self._add(row)
-            if row[_DEFAULT] is not None and (row[_TYPE] or b"").decode() in mysql.BLOBS:
+            if row[:2] in names and row[_DEFAULT] is not None and (row[_TYPE] or b"").decode() in mysql.BLOBS:
                 self._add(self._binary_defaults(_named(row)))
-        for row in self._rows(queries.STEADY_TABLES):
+        for row in tables:
             self._add(row)
             if row[_KIND] == b"SEQUENCE":
                 self._add(self._session.rows(queries.SEQUENCE + _named(row)))

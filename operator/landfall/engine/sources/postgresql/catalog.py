@@ -47,9 +47,11 @@ def catalog(control: Control, options: Options) -> Catalog:
             message = f"source: there is no schema {schema!r}"
             raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; there are: {visible}.")
     keeps_names = options.several_apart
+    inside = control.in_transaction  # of a cutover, which reads the tables that it fills
     with control.transaction():
-        control.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # the version and the catalog are of one moment
-        version = schema_version(control)
+        if not inside:
+            control.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # the version and the catalog are of one moment
+        version = "" if inside else schema_version(control)
         parts = [_part(control, (s, *(o for o in schemas if o != s)), [s]) for s in schemas] if keeps_names else []
         control.run(f"SET LOCAL search_path={search_path(*schemas)}")
         reader = _Reader(control, list(schemas))

@@ -45,7 +45,7 @@ def _listed(names: list[str]) -> str:
 
 _TABLES = (
     "SELECT e.extname::text,format('%I.%I',n.nspname,c.relname),coalesce(u.condition,''),"
-    "has_table_privilege(c.oid,'SELECT') AND has_schema_privilege(n.oid,'USAGE') FROM pg_extension e"
+    "has_table_privilege(c.oid,'SELECT') AND has_schema_privilege(n.oid,'USAGE') AND NOT row_security_active(c.oid) FROM pg_extension e"
     " CROSS JOIN LATERAL unnest(e.extconfig,e.extcondition) u(relation,condition) JOIN pg_class c ON c.oid=u.relation"
     " JOIN pg_namespace n ON n.oid=c.relnamespace WHERE c.relkind IN ('r','p') ORDER BY 1,2"
 )

@@ -41,6 +41,8 @@ _ROWS = {
     "pg_type": "oid NOT IN (SELECT oid FROM types)",
 }
 """The rows that count, by catalog."""
+_IN_PLACE = {"pg_index": "indisvalid::text"}
+"""What a server updates without a new version of the row: PostgreSQL 13, at the end of CREATE INDEX CONCURRENTLY."""
 
 
 def schema_version(control: Control) -> str:
@@ -56,4 +58,5 @@ def schema_version(control: Control) -> str:
 
 def _part(name: str) -> str:
     where = f" WHERE {_ROWS[name]}" if name in _ROWS else ""
-    return f"SELECT {literal(name)},count(*),sum(hashtextextended(xmin::text,0)) FROM pg_catalog.{quoted(name)}{where}"
+    seen = f"xmin::text||{_IN_PLACE[name]}" if name in _IN_PLACE else "xmin::text"
+    return f"SELECT {literal(name)},count(*),sum(hashtextextended({seen},0)) FROM pg_catalog.{quoted(name)}{where}"
