@@ -57,10 +57,11 @@ def test_no_build_command_runs_before_the_packages_are_sealed(tmp_path: Path) ->
         seen.append(sorted(p.name for p in (tmp_path / "app").iterdir()))
         put(places.go_build, {})
 
-    worker = threading.Thread(target=seal)
+    worker = threading.Thread(target=seal, daemon=True)
     worker.start()
     result = _ran(tmp_path, ["touch packages; (sleep 0.1; touch late) &"], ["touch built"], {"seal": True})
-    worker.join()
+    worker.join(60)
+    assert not worker.is_alive()
     assert result["status"] == 0
     assert seen == [["packages"]], "neither a build command nor what an installation left running"
     assert sorted(p.name for p in (tmp_path / "app").iterdir()) == ["built", "packages"]
@@ -72,10 +73,8 @@ def test_nothing_runs_when_nobody_waits(tmp_path: Path) -> None:
 
 
 def test_what_a_command_leaves_running_ends_with_it(tmp_path: Path) -> None:
-    began = time.monotonic()
     told = _ran(tmp_path, [], ["sleep 600 & echo $! > pid; echo done"], {})
     assert told["tail"] == []
-    assert time.monotonic() - began < 300
     pid = int((tmp_path / "app" / "pid").read_text())
     assert not Path(f"/proc/{pid}").exists() or "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
 

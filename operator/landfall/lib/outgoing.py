@@ -26,6 +26,7 @@ import httpx
 CHUNK_BYTES = 1 << 20
 _MOST = 16 << 20
 _MEBIBYTE = 1 << 20
+_PORTS = {"http": 80, "https": 443}
 Client = httpx.AsyncClient
 Response = httpx.Response
 Body = bytes | AsyncIterator[bytes]
@@ -81,18 +82,19 @@ class Timeouts:
         )
 
 
-def client(*, proxies: bool = False, address_of: Callable[[str], Awaitable[str]] | None = None) -> Client:
+def client(*, proxies: bool = False, address_of: Callable[[str, int], Awaitable[str]] | None = None) -> Client:
     """Create a client with a connection pool. Close it with `aclose()`, or use it as a context manager.
 
     Args:
         proxies: Whether to use the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`).
-        address_of: Resolves the host of each request, also of redirects, to the address that is connected to; an empty one leaves that to the
-            system. It raises ForbiddenHostError for a host that is not accessed. The name cannot resolve to another address in between.
+        address_of: Resolves the host and port of each request to the address that is connected to; an empty one leaves that to the system. It
+            raises ForbiddenHostError for a host that is not accessed. The name cannot resolve to another address in between. Redirects of
+            such a client are not to be followed.
     """
 
     async def pin(request: httpx.Request) -> None:
         host = request.url.host
-        address = await address_of(host) if address_of else ""
+        address = await address_of(host, request.url.port or _PORTS.get(request.url.scheme, 0)) if address_of else ""
         if address:
             request.url = request.url.copy_with(
                 host=address
@@ -106,6 +108,8 @@ def client(*, proxies: bool = False, address_of: Callable[[str], Awaitable[str]]
         headers={"User-Agent": "landfall"},
         max_redirects=10,
         event_hooks={"request": [pin]} if address_of else {},
+        # A connection is kept for an address. Its certificate was checked for one of the names that lead there.
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=0 if address_of else 20),
     )
 
 

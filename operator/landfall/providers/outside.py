@@ -12,6 +12,7 @@ from landfall.lib import outgoing
 # Networks of IPv6 addresses whose last 32 bits are an IPv4 address: NAT64, translated and compatible ones.
 _EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::ffff:0:0/96", "::/96")))
 _LOW = 0xFFFFFFFF
+_CONNECT_SECONDS = 3
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -34,8 +35,8 @@ def _all(address: _Address) -> Iterator[_Address]:
         yield ipaddress.IPv6Address("::1")
 
 
-async def public_address(host: str, inside: Collection[str]) -> str:
-    """Resolve a host that a user names, and return the address to connect to; empty if the host may be anywhere.
+async def checked_addresses(host: str, inside: Collection[str]) -> list[str]:
+    """Resolve a host that a user names, and return its addresses; none if the host may be anywhere.
 
     Args:
         host: The host's name or address.
@@ -46,12 +47,35 @@ async def public_address(host: str, inside: Collection[str]) -> str:
         OSError: The name cannot be resolved.
     """
     if host in inside:
-        return ""
+        return []
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    resolved = [str(entry[4][0]) for entry in found]
+    resolved = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not all(is_public(address) for address in resolved):
         raise outgoing.ForbiddenHostError(host)
-    return resolved[0]
+    return resolved
+
+
+async def public_address(host: str, port: int, inside: Collection[str]) -> str:
+    """Return the address to connect to: of several checked ones, the first that accepts a connection; empty if the host may be anywhere.
+
+    Raises:
+        ForbiddenHostError, OSError: As `checked_addresses`.
+    """
+    addresses = await checked_addresses(host, inside)
+    for address in addresses if len(addresses) > 1 else ():
+        if await _answers(address, port):
+            return address
+    return addresses[0] if addresses else ""
+
+
+async def _answers(address: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(address, port)
+    except OSError:  # a TimeoutError is one
+        return False
+    writer.close()
+    return True
 
 
 def forbidden(host: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import ssl
 import subprocess
@@ -212,8 +213,8 @@ def test_a_pinned_address_is_connected_to_and_the_certificate_must_have_the_name
         await writer.drain()
         writer.close()
 
-    async def address_of(host: str) -> str:
-        assert host == name
+    async def address_of(host: str, port: int) -> str:
+        assert (host, port > 1024) == (name, True)
         return "127.0.0.1"
 
     async def called() -> bytes:
@@ -235,7 +236,8 @@ def test_a_pinned_address_is_connected_to_and_the_certificate_must_have_the_name
 
 
 def test_a_host_that_the_client_does_not_access_gets_nothing() -> None:
-    async def address_of(host: str) -> str:
+    async def address_of(host: str, port: int) -> str:
+        assert port == 1
         raise outgoing.ForbiddenHostError(host)
 
     async def called() -> None:
@@ -244,3 +246,34 @@ def test_a_host_that_the_client_does_not_access_gets_nothing() -> None:
 
     with pytest.raises(outgoing.ForbiddenHostError):
         asyncio.run(called())
+
+
+def test_names_of_one_address_share_no_connection() -> None:
+    """Its certificate was checked for one of them, and a request for the other could have a credential in it."""
+    connections: list[list[str]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hosts: list[str] = []
+        connections.append(hosts)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                hosts.append(next(line for line in head.decode().lower().splitlines() if line.startswith("host:")))
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                await writer.drain()
+        writer.close()
+
+    async def address_of(host: str, port: int) -> str:
+        assert host.endswith(".example.com")
+        assert port
+        return "127.0.0.1"
+
+    async def called() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            async with outgoing.client(address_of=address_of) as by:
+                for name in ("a", "b", "a"):
+                    async with outgoing.send(by, "GET", f"http://{name}.example.com:{port}/", _PATIENT) as answer:
+                        assert await outgoing.body(answer) == b"ok"
+
+    asyncio.run(called())
+    assert [len(hosts) for hosts in connections] == [1, 1, 1]

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from landfall.lib import outgoing
-from landfall.providers.outside import is_public, public_address
+from landfall.providers.outside import checked_addresses, is_public, public_address
 
 _INSIDE = (
     *(
@@ -60,15 +60,26 @@ def test_an_address_of_the_internet_is_accepted(address: str) -> None:
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "localhost", "::1"])
 def test_other_spellings_are_resolved_first(host: str) -> None:
     with pytest.raises((outgoing.ForbiddenHostError, socket.gaierror)):
-        asyncio.run(public_address(host, ()))
+        asyncio.run(checked_addresses(host, ()))
 
 
 def test_one_address_inside_among_others_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: entries)
     with pytest.raises(outgoing.ForbiddenHostError) as refused:
-        asyncio.run(public_address("both.example.com", ()))
+        asyncio.run(public_address("both.example.com", 443, ()))
     assert refused.value.host == "both.example.com"
-    assert asyncio.run(public_address("both.example.com", ("both.example.com",))) == ""
+    assert asyncio.run(public_address("both.example.com", 443, ("both.example.com",))) == ""
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: entries[:1])
-    assert asyncio.run(public_address("both.example.com", ())) == "93.184.216.34"
+    assert asyncio.run(public_address("both.example.com", 443, ())) == "93.184.216.34"
+
+
+def test_of_several_addresses_the_first_that_answers_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolved(*_: object) -> list[str]:
+        return ["127.0.0.3", "127.0.0.2"]
+
+    monkeypatch.setattr("landfall.providers.outside.checked_addresses", resolved)
+    with socket.create_server(("127.0.0.2", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert asyncio.run(public_address("both.example.com", port, ())) == "127.0.0.2"
+    assert asyncio.run(public_address("both.example.com", port, ())) == "127.0.0.3", "none answers: the first is told of"

@@ -23,7 +23,7 @@ from landfall.manifests.release import encoded
 from landfall.providers import appwrite, supabase
 from landfall.providers.appwrite import Appwrite
 from landfall.providers.errors import ProviderError
-from landfall.providers.outside import forbidden, public_address
+from landfall.providers.outside import checked_addresses, forbidden
 from landfall.providers.supabase import Supabase
 
 _OURS = frozenset({"landfall-project", "landfall-password", "landfall-ref", "landfall-ready"})
@@ -110,7 +110,7 @@ async def _reachable(credentials: Mapping[str, str], inside: Collection[str]) ->
         if not host:
             continue
         try:
-            await public_address(host, inside)
+            await checked_addresses(host, inside)
         except outgoing.ForbiddenHostError as error:
             raise ProviderError("DatabaseRefused", forbidden(host)) from error
         except OSError as error:
