@@ -34,11 +34,11 @@ def test_a_database_from_its_plan_to_the_way_back(place: Place, page: Browser) -
     page.sees("Verification: equal")
     page.sees("5,100 of 5,100 rows")
     page.sees("cutover")
-    assert page.found(".log").text.count("\n") > 3
+    assert page.find(".log").text.count("\n") > 3
     page.kept("migration")
     page.press("#back")
     page.sees("The cutover is undone")
-    page.found("#question button[autofocus]").send_keys(Keys.ENTER)
+    page.find("#question button[autofocus]").send_keys(Keys.ENTER)
     assert place.reason(name, created["id"].removeprefix("mig_")) == "Completed", "who leaves it has changed nothing"
     page.press("#back")
     page.press("#answer")
@@ -58,6 +58,6 @@ def test_who_may_look_is_told_so_and_a_stranger_stays_outside(place: Place) -> N
         page.sees("this key is read-only")
         page.press("#leave")
         page.sees("API key required")
-        page.found("#key").send_keys("lf_nobody", Keys.ENTER)
+        page.find("#key").send_keys("lf_nobody", Keys.ENTER)
         page.sees("API key required")
         assert "reachable" not in page.text()
