@@ -163,10 +163,10 @@ _PAGE = """
 `make bench-lock` writes this table: one table of {rows:,} rows with two indexes, default options. {threads} connections send random single-row updates
 from before the copy until {after} s after the cutover. Seconds are medians of {rounds} rounds, in which the rates take turns: the whole run, the write lock
 with its shortest and longest round, and the longest wait of one update. Then, under the lock, the number of chunks that were copied again,
-and how often all rounds gave the lock back because it would have outlasted `cutover.maxPause`. The last columns add up all rounds: updates that the
+and how often all rounds released the lock early because it would have outlasted `cutover.maxPause`. The last columns add up all rounds: updates that the
 source acknowledged, those of them that the target does not have, those acknowledged after the run, and those that the fence refused.
 
-| source | updates a second | reached | run | lock | of the idle lock | longest wait | chunks again | given back | acknowledged | missing | after the cutover | refused |
+| source | updates a second | reached | run | lock | of the idle lock | longest wait | chunks again | released early | acknowledged | missing | after the cutover | refused |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|
 {lines}
 """
