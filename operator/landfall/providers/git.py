@@ -53,6 +53,11 @@ class Remote:
         """The host of the URL."""
         return urlsplit(self.url).hostname or self.url
 
+    @property
+    def path(self) -> str:
+        """The path of the URL."""
+        return urlsplit(self.url).path
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
@@ -96,7 +101,6 @@ class _Refs:
 async def _advertised(client: outgoing.Client, remote: Remote) -> bytes:
     """The answer to the first request of a fetch: all refs. Redirects are not followed, so that the token stays with its host."""
     _split(remote)
-    path = urlsplit(remote.url).path
     url = f"{remote.url.rstrip('/')}/info/refs?service=git-upload-pack"
     headers = {"User-Agent": "git/landfall", "Accept": "*/*"}
     if remote.token:
@@ -109,7 +113,7 @@ async def _advertised(client: outgoing.Client, remote: Remote) -> bytes:
     except outgoing.ForbiddenHostError as error:
         raise ProviderError("SourceRefused", forbidden(error.host)) from error
     except outgoing.OutgoingError as error:
-        raise _unreachable(remote, path, error.kind) from error
+        raise _unreachable(remote, error.kind) from error
 
 
 def _refs_of(remote: Remote, data: bytes) -> _Refs:
@@ -204,7 +208,7 @@ def _write_tree(repository: Repo, tree: ObjectID, file: Path) -> Iterable[str]:
 
 def _absent(remote: Remote, commit: str) -> ProviderError:
     message = (
-        f"{remote.host} has no commit {commit} of {urlsplit(remote.url).path}, or serves only commits of its branches."
+        f"{remote.host} has no commit {commit} of {remote.path}, or serves only commits of its branches."
         " Correct source.git.commit, or follow a branch."
     )
     return ProviderError("SourceMissing", message)
@@ -218,28 +222,28 @@ def _error_of(remote: Remote, error: Exception) -> ProviderError:
         return _status_error(remote, 301)
     if isinstance(error, NotGitRepository) or _FORBIDDEN.search(str(error)):
         return _no_repository(remote)
-    return _unreachable(remote, urlsplit(remote.url).path, type(cause).__name__)
+    return _unreachable(remote, type(cause).__name__)
 
 
 def _status_error(remote: Remote, status: int) -> ProviderError:
     """What a status other than 200 means."""
-    path = urlsplit(remote.url).path
     if status == 401:
         way = "renew the token" if remote.token else "give a token that may read it (source.git.tokenSecretRef)"
-        return ProviderError("SourceRefused", f"{remote.host} denies access to {path}: {way}.")
+        return ProviderError("SourceRefused", f"{remote.host} denies access to {remote.path}: {way}.")
     if 300 <= status < 400:
-        message = f"{remote.host} redirects requests for {path}: set source.git.url to the new URL, which often ends in .git."
+        message = (
+            f"{remote.host} redirects requests for {remote.path}: set source.git.url to the new URL, which often ends in .git."
+        )
         return ProviderError("SourceMissing", message)
     if status in {403, 404, 410}:
         return _no_repository(remote)
-    return _unreachable(remote, path, f"status {status}")
+    return _unreachable(remote, f"status {status}")
 
 
 def _no_repository(remote: Remote) -> ProviderError:
-    path = urlsplit(remote.url).path
-    message = f"{remote.host} has no repository at {path}. Correct source.git.url, or give a token if it is private."
+    message = f"{remote.host} has no repository at {remote.path}. Correct source.git.url, or give a token if it is private."
     return ProviderError("SourceMissing", message)
 
 
-def _unreachable(remote: Remote, path: str, cause: str) -> ProviderError:
-    return ProviderError("SourceUnreachable", f"{remote.host} is not reachable for {path}: {cause}. It is retried.")
+def _unreachable(remote: Remote, cause: str) -> ProviderError:
+    return ProviderError("SourceUnreachable", f"{remote.host} is not reachable for {remote.path}: {cause}. It is retried.")

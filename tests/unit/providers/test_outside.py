@@ -82,4 +82,4 @@ def test_of_several_addresses_the_first_that_answers_is_connected_to(monkeypatch
     with socket.create_server(("127.0.0.2", 0)) as listening:
         port = listening.getsockname()[1]
         assert asyncio.run(public_address("both.example.com", port, ())) == "127.0.0.2"
-    assert asyncio.run(public_address("both.example.com", port, ())) == "127.0.0.3", "none answers: the first is told of"
+    assert asyncio.run(public_address("both.example.com", port, ())) == "127.0.0.3", "none answers: the first one is returned"

@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from landfall.engine.clients import authentication
@@ -125,11 +124,6 @@ class Control:
         """Open a transaction, or a savepoint inside one. `undo`: always roll it back at the end."""
         with self._faults(), self.raw.transaction(force_rollback=undo):
             yield
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
-        return self.raw.info.transaction_status is not TransactionStatus.IDLE
 
     @contextlib.contextmanager
     def trial(self, seconds: int) -> Iterator[None]:

@@ -85,12 +85,8 @@ class RowSink(Protocol):
         """End without writing. The transaction is aborted."""
 
 
-class Reader(Protocol):
-    """One session that reads. It is used by one thread at a time, except for `abort`."""
-
-    @property
-    def backend(self) -> str:
-        """The server's identifier of this session; empty if there is no server."""
+class Session(Protocol):
+    """A session that runs statements."""
 
     def rows(self, sql: str) -> list[Row]:
         """Run a statement.
@@ -104,6 +100,17 @@ class Reader(Protocol):
         Raises:
             EngineError: The source rejects the statement, or the connection is lost.
         """
+
+    def close(self) -> None:
+        """Close the session."""
+
+
+class Reader(Session, Protocol):
+    """One session that reads. It is used by one thread at a time, except for `abort`."""
+
+    @property
+    def backend(self) -> str:
+        """The server's identifier of this session; empty if there is no server."""
 
     def sums(self, sql: str) -> tuple[int, int]:
         """Run a query of `SourceQueries.sums`.
@@ -292,26 +299,6 @@ class Screening(Reader, Protocol):
         Returns:
             Whether all of them are valid UTF-8 without NUL bytes.
         """
-
-
-class Session(Protocol):
-    """A session that runs statements."""
-
-    def rows(self, sql: str) -> list[Row]:
-        """Run a statement.
-
-        Args:
-            sql: The statement.
-
-        Returns:
-            Its rows: tuples of text, None for NULL.
-
-        Raises:
-            EngineError: The source rejects the statement, or the connection is lost.
-        """
-
-    def close(self) -> None:
-        """Close the session."""
 
 
 class HeldLock:

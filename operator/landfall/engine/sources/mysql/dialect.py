@@ -328,42 +328,28 @@ def _json(column: Column, _facts: ColumnFacts) -> SourceMapping:
 
 
 def _blob(column: Column, _facts: ColumnFacts) -> SourceMapping:
-    c = operand(column)
-    return SourceMapping(
-        Bytes(),
-        copy=f"CONCAT(X'5C78',HEX({c}))",
-        check_source=sha256(c),
-        form=Form.DIGEST,
-        reasons=("same bytes",),
-    )
+    return _octets(column, "same bytes")
 
 
 def _spatial(column: Column, _facts: ColumnFacts) -> SourceMapping:
-    c = operand(column)
-    return SourceMapping(
-        Bytes(),
-        copy=f"CONCAT(X'5C78',HEX({c}))",
-        check_source=sha256(f"CONCAT({c},'')"),
-        form=Form.DIGEST,
-        confidence=70,
-        reasons=("geometry is kept as the source stores it: four bytes of SRID, then WKB",),
-        transformation=f"RAW({column.name})",
-    )
+    kept = _octets(column, "geometry is kept as the source stores it: four bytes of SRID, then WKB")
+    return _for_review(replace(kept, check_source=sha256(f"CONCAT({operand(column)},'')")), column)
 
 
 def _vector(column: Column, _facts: ColumnFacts) -> SourceMapping:
+    reason = "a vector is kept as the source stores it: four bytes for each number, IEEE 754, the least significant byte first"
+    return _for_review(_octets(column, reason), column)
+
+
+def _octets(column: Column, reason: str) -> SourceMapping:
+    """The bytes of a value as they are."""
     c = operand(column)
-    return SourceMapping(
-        Bytes(),
-        copy=f"CONCAT(X'5C78',HEX({c}))",
-        check_source=sha256(c),
-        form=Form.DIGEST,
-        confidence=70,
-        reasons=(
-            "a vector is kept as the source stores it: four bytes for each number, IEEE 754, the least significant byte first",
-        ),
-        transformation=f"RAW({column.name})",
-    )
+    return SourceMapping(Bytes(), copy=f"CONCAT(X'5C78',HEX({c}))", check_source=sha256(c), form=Form.DIGEST, reasons=(reason,))
+
+
+def _for_review(mapping: SourceMapping, column: Column) -> SourceMapping:
+    """The same for a type that bytes do not say everything of, so that a person approves it."""
+    return replace(mapping, confidence=70, transformation=f"RAW({column.name})")
 
 
 def _enum(column: Column, facts: ColumnFacts) -> SourceMapping:

@@ -33,7 +33,6 @@ from landfall.engine.sources.postgresql.fence import CREATABLE
 from landfall.engine.sources.postgresql.objects import objects, objects_within, risks_apart
 from landfall.engine.sources.postgresql.own_schema import hidden_names, own_schema
 from landfall.engine.sources.postgresql.privileges import privileges_within, schema_objects
-from landfall.engine.sources.postgresql.schema_version import schema_version
 
 _OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
 
@@ -47,11 +46,7 @@ def catalog(control: Control, options: Options) -> Catalog:
             message = f"source: there is no schema {schema!r}"
             raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; there are: {visible}.")
     keeps_names = options.several_apart
-    inside = control.in_transaction  # of a cutover, which reads the tables that it fills
     with control.transaction():
-        if not inside:
-            control.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # the version and the catalog are of one moment
-        version = "" if inside else schema_version(control)
         parts = [_part(control, (s, *(o for o in schemas if o != s)), [s]) for s in schemas] if keeps_names else []
         control.run(f"SET LOCAL search_path={search_path(*schemas)}")
         reader = _Reader(control, list(schemas))
@@ -77,7 +72,6 @@ def catalog(control: Control, options: Options) -> Catalog:
             former=() if keeps_names else tuple(replace(t, parent_schemas=()) for t in tables if t.inherits and t.parent_schemas),
             apart=keeps_names,
             qualified=_qualified(control, list(schemas), tables, views) if keeps_names else (),
-            schema_version=version,
         )
 
 

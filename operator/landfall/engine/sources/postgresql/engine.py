@@ -174,7 +174,10 @@ class _Engine(SourceEngine):
         with_schemas = replace(options, schemas=options.schemas or self.default_schemas(endpoint))
         control = Control(endpoint, "source")
         try:
-            return postgresql_catalog.catalog(control, with_schemas)
+            with control.transaction():
+                control.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # the version and the catalog are of one moment
+                version = schema_version(control)
+                return replace(postgresql_catalog.catalog(control, with_schemas), schema_version=version)
         finally:
             control.close()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.model.catalog import SourceObject
-from landfall.lib.text import counted
+from landfall.lib.text import counted, enumerated
 
 _SHOWN = 20
 
@@ -28,19 +28,15 @@ def extension_state(control: Control) -> list[SourceObject]:
 
 
 def _rows(extension: str, tables: list[str]) -> SourceObject:
-    text = f"the data that the extension {extension} keeps for the application is not migrated: {_listed(tables)}"
+    text = f"the data that the extension {extension} keeps for the application is not migrated: {enumerated(tables, _SHOWN)}"
     advice = "Copy it after the migration (pg_dump --data-only --table=…), or enter it on the target with the functions of the extension."
     return SourceObject("extension data", extension, detail=text, severity="high", advice=advice)
 
 
 def _rights(extension: str, names: list[str]) -> SourceObject:
-    text = f"rights on objects of the extension {extension} were granted or revoked, which is not migrated: {_listed(names)}"
+    text = f"rights on objects of the extension {extension} were granted or revoked, which is not migrated: {enumerated(names, _SHOWN)}"
     advice = "Run the same GRANT and REVOKE statements on the target."
     return SourceObject("extension privilege", extension, detail=text, severity="medium", advice=advice)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 _TABLES = (

@@ -22,7 +22,7 @@ def other_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
 
 def _below(schema: str, children: list[str]) -> SourceObject:
     """Rows that queries of migrated tables find on the source, and not on the target."""
-    listed = ", ".join(children[:_SHOWN]) + (f" and {len(children) - _SHOWN} more" if len(children) > _SHOWN else "")
+    listed = enumerated(children, _SHOWN)
     text = f"rows that belong to migrated tables are not migrated, because they are in tables of schema {schema}: {listed}"
     advice = f"Add {schema} to spec.data.source.schemas."
     return SourceObject("rows elsewhere", schema, detail=text, severity="high", advice=advice)
