@@ -147,7 +147,7 @@ def test_connections_are_made_asked_and_deleted(place: Place) -> None:
     status, answer = door.ask("POST", f"{path}/test")
     assert (status, answer["data"]["status"], answer["data"]["error"]) == (200, "reachable", None), answer
     assert answer["data"]["version"] == before["version"]
-    assert answer["data"]["tested_at"] > before["tested_at"], "it was asked again, though nothing has changed"
+    assert answer["data"]["tested_at"] > before["tested_at"], "the connection is tested again, although nothing has changed"
     status, answer = door.ask("POST", f"/v1/connections/{ids[1]}/test?wait=60")
     assert (status, answer["data"]["status"]) == (200, "unreachable"), answer
     assert "password" in answer["data"]["error"]["message"]

@@ -226,7 +226,7 @@ class World:
                 holds = bool(turned and turned.hold and pod.holds)
                 self.tell(pod, reports=reports, state=entry.state, verdict="equal", source_released=not holds)
                 if not holds:
-                    pod.holds = pod.holds and reports  # whoever comes after it never held anything
+                    pod.holds = pod.holds and reports  # a pod after it never held the lock
                     self.end(pod, reports=reports)
                 return
             if entry.state is State.COMPARING and turned and turned.cutover_held:

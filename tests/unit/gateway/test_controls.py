@@ -82,7 +82,7 @@ def test_pause_resume_cancel_and_back(door: Client, cluster: Namespace) -> None:
     stands(cluster, "Paused", progress=progress)
     answer = door.post(f"/v1/migrations/{ID}/resume")
     assert (answer.status, answer.json()["resumed_from_checkpoint"]) == (202, "orders/7")
-    assert owned_spec(cluster) == {"desiredState": "Completed"}, "what was said of the pause is taken back"
+    assert owned_spec(cluster) == {"desiredState": "Completed"}, "the field of the pause is removed"
     stands(cluster, "Running")
     answer = door.post(f"/v1/migrations/{ID}/cancel", {"reason": "Requirements changed", "rollback": True, "force": False})
     assert answer.json() == {

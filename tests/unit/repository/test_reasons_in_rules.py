@@ -21,7 +21,7 @@ _WITH_TEXTS = {
     "gateway/views/app.py": "its own four statuses, a Literal that mypy checks",
 }
 _WORDS = {"reason", "phase", "status_of"}
-# The words of a run's states: whoever compares them has the enum. `state` alone is a word of apps, notifications and tables, too.
+# The words of a run's states: code that compares them uses the enum. `state` alone is a word of apps, notifications and tables, too.
 _STATES = {state.value for state in State}
 
 

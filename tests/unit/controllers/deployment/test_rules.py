@@ -177,7 +177,7 @@ def test_a_rollback_to_a_warm_release_is_one_record_and_one_switch() -> None:
     for _ in range(3):
         world.turn()
         phases.append(world.releases["shop-2"].status.phase)
-    assert set(phases) == {"RolledBack"}, "what was gone back from is told so from the first moment"
+    assert set(phases) == {"RolledBack"}, "the release that is rolled back has this phase from the first moment"
     decision = world.settle(30)
     assert decision.ready == ("True", "RolledBack")
     assert world.workloads["shop-2"].wanted == 0, "what was gone back from is not kept warm"
