@@ -132,7 +132,9 @@ def test_a_cutover_is_not_told_before_its_verdict(tmp_path: Path) -> None:
     for state in (State.COPYING, State.COMPARING, State.CUT_OVER):
         watch.event(Event(EventKind.STATE, text=state.value))
         states.append(sender.latest().state)
-    assert states == ["copying", "comparing", "comparing"], "Completed is reported with the rows and the verdict of the last report"
+    assert states == ["copying", "comparing", "comparing"], (
+        "Completed is reported with the rows and the verdict of the last report"
+    )
     assert [line.message for line in sender.latest().lines][-1] == "state cut_over"
 
 
