@@ -57,7 +57,7 @@ class _Paused:
             while share is not None and not over.wait(0.01):
                 if self.rows >= share * _ROWS:
                     self.asked = time.monotonic()
-                    run.stop.gently()
+                    run.stop.request()
                     return
 
         watching = threading.Thread(target=watch, daemon=True)

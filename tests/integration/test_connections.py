@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from landfall.engine.clients.ca_file import authority_file
-from landfall.engine.clients.postgresql import Control
-from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.clients.postgresql import PgSession
+from landfall.engine.clients.postgresql_wire import PgWireConnection
 from landfall.engine.errors import ConnectionLostError, CredentialRefusedError, UnreachableError
 from landfall.engine.model.options import Endpoint, TlsMode
 from landfall.engine.sources.mysql.session import MySqlSession
@@ -78,7 +78,7 @@ def guarded() -> Iterator[tuple[PostgreSql, str]]:
 
 
 def _by_wire(endpoint: Endpoint) -> list[tuple[str | None, ...]]:
-    wire = Wire(endpoint, "source")
+    wire = PgWireConnection(endpoint, "source")
     try:
         return wire.rows("SELECT current_user,ssl::text FROM pg_stat_ssl WHERE pid=pg_backend_pid()")
     finally:
@@ -86,7 +86,7 @@ def _by_wire(endpoint: Endpoint) -> list[tuple[str | None, ...]]:
 
 
 def _by_control(endpoint: Endpoint) -> list[tuple[str | None, ...]]:
-    control = Control(endpoint, "source")
+    control = PgSession(endpoint, "source")
     try:
         return control.rows("SELECT current_user,ssl::text FROM pg_stat_ssl WHERE pid=pg_backend_pid()")
     finally:

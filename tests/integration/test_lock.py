@@ -13,7 +13,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from landfall.engine.copy.cancellation import Stop
+from landfall.engine.copy.cancellation import CancellationToken
 from landfall.engine.copy.run_context import Limit, Work
 from landfall.engine.errors import (
     ConnectionLostError,
@@ -192,7 +192,7 @@ def test_a_round_that_breaks_off_between_two_chunks_loses_no_row(
     move = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), Options(batch_rows=_CHUNK * 5, parallelism=1))
     inner = "UPDATE t SET v=v+1 WHERE id IN (6001,12001)"  # in chunks that are cut smaller: neither the first nor the last
     move.at = {"indexing": lambda: _write(kind, fresh, maria, pg15, inner)}
-    recopied, stops, put_in = Ledger.recopied, list[Stop](), list[Chunk]()
+    recopied, stops, put_in = Ledger.recopied, list[CancellationToken](), list[Chunk]()
 
     def repaired(work: Work, readers: Sequence[Reader], differences: Sequence[TableDifference], *, finer: bool) -> int:
         stops.append(work.stop)
@@ -204,7 +204,7 @@ def test_a_round_that_breaks_off_between_two_chunks_loses_no_row(
             message = "target: a unique value is there twice"
             raise ValueRefusedError(message)
         if end == "stopped" and len(put_in) == 1:
-            stops[-1].gently()
+            stops[-1].request()
         return recopied(ledger, lease, chunk)
 
     monkeypatch.setattr(rounds, "repair", repaired)
@@ -313,7 +313,7 @@ def test_a_limit_releases_the_lock_before_it_ends_a_reader(
 
     release = vars(base)["HeldLock"].release
 
-    def released(freeze: base.Freeze) -> None:
+    def released(freeze: base.WriteLock) -> None:
         ended_first.append("released")
         release(freeze)
 

@@ -74,7 +74,7 @@ def test_one_that_is_stopped_leaves_nothing_either(maria: MariaDb, pg15: Postgre
 
     def stop(event: Event) -> None:
         if event.kind == EventKind.STATE and event.text == state:
-            threading.Thread(target=rehearsal.migration.stop.now).start()
+            threading.Thread(target=rehearsal.migration.stop.abort).start()
 
     rehearsal = Rehearsal(source, target, _OPTIONS, stop)
     with pytest.raises(InterruptedRunError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from landfall.engine.clients.postgresql import Control
-from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.clients.postgresql import PgSession
+from landfall.engine.clients.postgresql_wire import PgWireConnection
 from landfall.engine.errors import EngineError
 from landfall.engine.model.options import ColumnDecision, Options
 from landfall.engine.sources.mysql.session import MySqlSession
@@ -44,7 +44,7 @@ _REFUSED = (
 )
 
 
-def _copied(wire: Wire) -> None:
+def _copied(wire: PgWireConnection) -> None:
     """The server may refuse the row at once, or at the end."""
     wire.copy_data(f"{MARKER}\n".encode())
     wire.copy_end()
@@ -54,7 +54,7 @@ def test_postgresql_refuses_without_values(pg15: PostgreSql, fresh: str) -> None
     with pg15.connect(pg15.database(fresh)) as source_connection:
         source_connection.execute(_ROWS.encode())
     endpoint = run.postgresql(pg15, fresh)
-    control, wire = Control(endpoint, "target"), Wire(endpoint, "target")
+    control, wire = PgSession(endpoint, "target"), PgWireConnection(endpoint, "target")
     for sql in _REFUSED:
         for refuses in (control.run, wire.rows):
             with pytest.raises(EngineError) as refused:

@@ -392,9 +392,9 @@ def _stoppable(migration: MigrationRun, output: Output) -> Iterator[None]:
 
     def request_stop(*_: object) -> None:
         if migration.stop.requested:
-            migration.stop.now()
+            migration.stop.abort()
             return
-        migration.stop.gently()
+        migration.stop.request()
         if output is Output.TEXT:
             typer.echo("stopping at the next checkpoint; press Ctrl-C again to stop immediately", err=True)
 

@@ -318,7 +318,7 @@ def _apply(engine: MigrationRun, dials: Dials) -> None:
     engine.dials.may_cut_over = partial(_open, dials)
     engine.dials.hold = dials.hold
     if dials.at_once and not engine.stop.forced:
-        engine.stop.now()
+        engine.stop.abort()
 
 
 def _open(dials: Dials) -> bool:
@@ -337,8 +337,8 @@ def _stopped_on_term(engine: MigrationRun) -> Iterator[None]:
 
     def request_stop(*_: object) -> None:
         if not engine.stop.requested:
-            engine.stop.gently()
-            timer = threading.Timer(_GRACE_SECONDS, engine.stop.now)
+            engine.stop.request()
+            timer = threading.Timer(_GRACE_SECONDS, engine.stop.abort)
             timer.daemon = True
             timer.start()
 

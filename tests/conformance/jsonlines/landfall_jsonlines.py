@@ -24,7 +24,7 @@ from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.rows import Moved, Row
 from landfall.engine.model.table_shape import Shape
-from landfall.engine.sources.base import CopyJob, Freeze, Reader, RowSink, Source
+from landfall.engine.sources.base import CopyJob, Reader, RowSink, Source, WriteLock
 from landfall.engine.sources.copy_blocks import send_rows
 from landfall.engine.sources.engine import SourceCapabilities, SourceEngine
 from landfall.engine.sources.keyed_dialect import KeyedDialect
@@ -164,7 +164,7 @@ class _Source:
             other.db.deserialize(image)
         return True
 
-    def freeze(self, tables: Sequence[tuple[str, str]], *, fenced: bool = False) -> Freeze:
+    def freeze(self, tables: Sequence[tuple[str, str]], *, fenced: bool = False) -> WriteLock:
         del tables, fenced
         return _Held(self._folder)
 

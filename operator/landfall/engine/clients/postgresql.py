@@ -51,7 +51,7 @@ def _message(error: psycopg.Error) -> PostgresMessage:
     )
 
 
-class Control:
+class PgSession:
     """A connection for all statements except the transfer of rows. In autocommit mode; `transaction()` opens a transaction."""
 
     def __init__(self, endpoint: Endpoint, side: str) -> None:

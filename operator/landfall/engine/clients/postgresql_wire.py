@@ -35,7 +35,7 @@ _HEADER = struct.Struct("!cI")
 _LENGTH = struct.Struct("!I")
 
 
-class Wire:
+class PgWireConnection:
     """One connection. Not thread-safe, except `abort`, which any thread may call."""
 
     def __init__(self, endpoint: Endpoint, side: str, settings: dict[str, str] | None = None) -> None:
@@ -244,7 +244,7 @@ class Wire:
 
     # -- the relay --------------------------------------------------------------------------------------------------
 
-    def copy_to(self, sql: str, target: Wire) -> Moved:
+    def copy_to(self, sql: str, target: PgWireConnection) -> Moved:
         """Run COPY … TO STDOUT on this connection and forward its frames to `target`, which is in COPY … FROM STDIN.
 
         Ends the target's COPY. Raises ConnectionLostError if the row counts of both servers differ.
@@ -262,7 +262,7 @@ class Wire:
             raise ConnectionLostError(message, advice="Run the same command again.")
         return Moved(written_rows, sent_bytes)
 
-    def _relay(self, target: Wire) -> int:
+    def _relay(self, target: PgWireConnection) -> int:
         """Forward CopyData frames until another message arrives. Return the number of forwarded bytes."""
         space = bytearray(_BLOCK + 8)
         view = memoryview(space)

@@ -6,22 +6,22 @@ import threading
 from collections.abc import Callable
 
 
-class Stop:
-    """A request to stop a run: `gently` at the next checkpoint, `now` in the middle of a chunk."""
+class CancellationToken:
+    """Tells a run to stop: `request` at the next checkpoint, `abort` in the middle of a chunk."""
 
     def __init__(self) -> None:
-        self._gently = threading.Event()
+        self._requested = threading.Event()
         self._lock = threading.Lock()
         self._aborts: dict[int, Callable[[], None]] = {}
         self.forced = False
 
-    def gently(self) -> None:
+    def request(self) -> None:
         """Stop after the current chunk."""
-        self._gently.set()
+        self._requested.set()
 
-    def now(self) -> None:
+    def abort(self) -> None:
         """Stop at once: end every registered connection."""
-        self._gently.set()
+        self._requested.set()
         self.forced = True
         with self._lock:
             aborts = list(self._aborts.values())
@@ -31,14 +31,14 @@ class Stop:
     @property
     def requested(self) -> bool:
         """Whether a stop was requested."""
-        return self._gently.is_set()
+        return self._requested.is_set()
 
     def wait(self, seconds: float) -> None:
         """Sleep for at most `seconds`; return earlier if a stop is requested."""
-        self._gently.wait(seconds)
+        self._requested.wait(seconds)
 
     def register(self, owner: object, abort: Callable[[], None]) -> None:
-        """Register a function that `now` calls."""
+        """Register a function that `abort` calls."""
         with self._lock:
             self._aborts[id(owner)] = abort
 

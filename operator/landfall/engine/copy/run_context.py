@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from landfall.engine.copy.cancellation import Stop
+from landfall.engine.copy.cancellation import CancellationToken
 from landfall.engine.model.events import Event
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan, TablePlan
@@ -22,7 +22,7 @@ from landfall.engine.targets.registry import target_of
 from landfall.engine.targets.shapes import shape_of
 
 
-class Limit(Stop):
+class Limit(CancellationToken):
     """A time limit for one operation within a run.
 
     When the limit has passed, everything registered is ended at once, in the order of registration, so that no statement lasts longer.
@@ -36,7 +36,7 @@ class Limit(Stop):
 
     def __init__(
         self,
-        run: Stop,
+        run: CancellationToken,
         seconds: float,
         timer: Callable[[float, Callable[[], None]], threading.Timer] = threading.Timer,
     ) -> None:
@@ -55,7 +55,7 @@ class Limit(Stop):
 
     def start(self) -> None:
         """Start the timer."""
-        self._run.register(self, self.now)
+        self._run.register(self, self.abort)
         self._timer.start()
 
     def end(self) -> bool:
@@ -73,7 +73,7 @@ class Limit(Stop):
             if self._over:
                 return
             self.passed = True
-        self.now()
+        self.abort()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Work:
     lease: Lease
     stage: str
     report: Callable[[Event], None]
-    stop: Stop
+    stop: CancellationToken
     dials: Dials
 
     @property

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from landfall.engine.copy.cancellation import Stop
+from landfall.engine.copy.cancellation import CancellationToken
 from landfall.engine.errors import EngineError, InterruptedRunError
 
 _Task = TypeVar("_Task")
@@ -21,7 +21,7 @@ def stopped() -> InterruptedRunError:
 class ThreadGroup:
     """Threads that work on one operation together."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: CancellationToken) -> None:
         self._stop = stop
         self._lock = threading.Lock()
         self._failure: Exception | None = None

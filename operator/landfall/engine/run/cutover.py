@@ -35,7 +35,7 @@ from landfall.engine.planning.grouping import not_migrated
 from landfall.engine.run.fencing import fenced
 from landfall.engine.run.phases import Outcome, carry_out, carry_out_all
 from landfall.engine.run.rounds import LATE, back_off, keyed, pause_limit, repair_rounds, undo_foreign_keys
-from landfall.engine.sources.base import FencingLock, Freeze, Reader
+from landfall.engine.sources.base import FencingLock, Reader, WriteLock
 from landfall.engine.sources.engine import SequenceSource
 from landfall.engine.targets.engine import CutoverChecks
 from landfall.engine.verify.compare import Comparison, TableDifference
@@ -63,7 +63,7 @@ class FinalPhase:
         self._check_source = check_source
         self._work = work
         self._outcome = Outcome(work.lease.key, tables=sum(1 for t in work.plan.tables if t.moved))
-        self._freeze: Freeze | None = None
+        self._freeze: WriteLock | None = None
         self._since = time.monotonic()
 
     def run(self) -> Outcome:

@@ -16,14 +16,14 @@ from landfall.engine.model.fence import Fence, fence_message, fence_name
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.run_state import RunRecord
 from landfall.engine.run.phases import Outcome
-from landfall.engine.sources.base import FencingLock, FencingSource, Freeze, Source, while_busy
+from landfall.engine.sources.base import FencingLock, FencingSource, Source, WriteLock, while_busy
 from landfall.engine.sources.registry import source_of
 from landfall.engine.targets.ledger import Ledger
 from landfall.ledger_states import State
 
 
 @contextlib.contextmanager
-def fenced(work: Work, outcome: Outcome, lock: Freeze | None) -> Iterator[None]:
+def fenced(work: Work, outcome: Outcome, lock: WriteLock | None) -> Iterator[None]:
     """Refuse the source's writers before the block, which cuts over; accept them again if it fails.
 
     Args:

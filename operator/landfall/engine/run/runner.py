@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from landfall.engine.copy.cancellation import Stop
+from landfall.engine.copy.cancellation import CancellationToken
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.worker_pool import stopped
 from landfall.engine.errors import (
@@ -49,7 +49,7 @@ class MigrationRun:
         self.source = replace(source, schemas=options.schemas)
         self.target = target
         self.options = options
-        self.stop = Stop()
+        self.stop = CancellationToken()
         self.dials = Dials(options)
         self.handed_over: Callable[[Outcome, Callable[[], None]], None] | None = None
         self._told = report
@@ -207,7 +207,7 @@ class MigrationRun:
 class _Heartbeat(threading.Thread):
     """Writes a heartbeat to the ledger every 3 s, and stops the run if another process has taken it over."""
 
-    def __init__(self, target: Endpoint, schema: str, lease: Lease, stop: Stop) -> None:
+    def __init__(self, target: Endpoint, schema: str, lease: Lease, stop: CancellationToken) -> None:
         super().__init__(daemon=True)
         self._database = target_of(target).connect(target, schema)
         self._ledger = self._database.ledger
@@ -224,7 +224,7 @@ class _Heartbeat(threading.Thread):
                 self._ledger.heartbeat(self._lease)
             except EngineError as error:
                 self.failure = error
-                self._run_stop.now()
+                self._run_stop.abort()
                 return
 
     def end(self) -> None:

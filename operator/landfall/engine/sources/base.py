@@ -157,7 +157,7 @@ class Reader(Session, Protocol):
         """Close."""
 
 
-class Freeze(Protocol):
+class WriteLock(Protocol):
     """The write lock, as long as this lives."""
 
     def alive(self) -> bool:
@@ -168,7 +168,7 @@ class Freeze(Protocol):
 
 
 @runtime_checkable
-class FencingLock(Freeze, Protocol):
+class FencingLock(WriteLock, Protocol):
     """A write lock that can be turned into a fence.
 
     Attributes:
@@ -220,7 +220,7 @@ class Source(Protocol):
             EngineError: A session cannot begin its transaction.
         """
 
-    def freeze(self, tables: Sequence[tuple[str, str]], *, fenced: bool = False) -> Freeze:
+    def freeze(self, tables: Sequence[tuple[str, str]], *, fenced: bool = False) -> WriteLock:
         """Acquire the write lock.
 
         Args:

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from landfall.engine.clients.postgresql import Control
-from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.clients.postgresql import PgSession
+from landfall.engine.clients.postgresql_wire import PgWireConnection
 from landfall.engine.errors import CredentialRefusedError, EngineError, UnreachableError
 from landfall.engine.model.options import AuthMethod, Endpoint, LoginDemands, TlsMode
 from landfall.engine.sources.mysql.session import MySqlSession
@@ -93,13 +93,13 @@ def endpoint(port: int, mode: TlsMode = TlsMode.PREFER, engine: str = "PostgreSQ
     return Endpoint(engine, "127.0.0.1", port, "d", "u", _PASSWORD, mode)
 
 
-_CLIENTS = pytest.mark.parametrize("client", [Wire, Control], ids=["wire", "psycopg"])
+_CLIENTS = pytest.mark.parametrize("client", [PgWireConnection, PgSession], ids=["wire", "psycopg"])
 _MODES = pytest.mark.parametrize("mode", [TlsMode.PREFER, TlsMode.DISABLE])
 
 
 @_CLIENTS
 @_MODES
-def test_no_password_is_sent_in_clear_text(client: type[Wire | Control], mode: TlsMode) -> None:
+def test_no_password_is_sent_in_clear_text(client: type[PgWireConnection | PgSession], mode: TlsMode) -> None:
     with server(_asks(_request(3))) as (port, got):
         with pytest.raises(
             CredentialRefusedError, match=r"asks for the password in clear text.*tls.mode: Require.*require_auth=password"
@@ -118,7 +118,7 @@ def test_no_password_is_sent_in_clear_text(client: type[Wire | Control], mode: T
     [_asks(_request(10, b"SCRAM-SHA-256\0\0"), _WELCOME), _asks(_request(5, b"salt"), _request(3)), _forged_proof],
     ids=["amid SCRAM", "asks twice", "a forged proof"],
 )
-def test_a_server_that_proves_nothing_is_not_believed(client: type[Wire | Control], talk: Talk) -> None:
+def test_a_server_that_proves_nothing_is_not_believed(client: type[PgWireConnection | PgSession], talk: Talk) -> None:
     with server(talk) as (port, got):
         with pytest.raises(EngineError):
             client(endpoint(port), "source")
@@ -126,7 +126,7 @@ def test_a_server_that_proves_nothing_is_not_believed(client: type[Wire | Contro
 
 
 @_CLIENTS
-def test_an_address_may_demand_a_method(client: type[Wire | Control]) -> None:
+def test_an_address_may_demand_a_method(client: type[PgWireConnection | PgSession]) -> None:
     with server(_asks(b"", _WELCOME)) as (port, _):
         demands = LoginDemands(frozenset({AuthMethod.SCRAM}))
         with pytest.raises(CredentialRefusedError, match="did not prove that it knows the password"):
@@ -137,7 +137,7 @@ def test_an_address_may_demand_a_method(client: type[Wire | Control]) -> None:
 
 
 @_CLIENTS
-def test_channel_binding_that_is_demanded_is_not_waived(client: type[Wire | Control]) -> None:
+def test_channel_binding_that_is_demanded_is_not_waived(client: type[PgWireConnection | PgSession]) -> None:
     with server(_asks(_request(10, b"SCRAM-SHA-256\0\0"))) as (port, got):
         with pytest.raises(EngineError):
             client(replace(endpoint(port), login=LoginDemands(channel_binding=True)), "source")

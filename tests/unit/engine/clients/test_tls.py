@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from landfall.engine.clients import tls
-from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.clients.postgresql_wire import PgWireConnection
 from landfall.engine.clients.tls import Encrypt, Verify
 from landfall.engine.model.options import Endpoint, TlsMode
 
@@ -119,7 +119,7 @@ def test_prefer_goes_on_in_plain_text_where_tls_cannot_be_agreed_on_as_libpq_doe
         thread = threading.Thread(target=_garbled, args=(server, received), daemon=True)
         thread.start()
         place = replace(endpoint(TlsMode.PREFER), host="127.0.0.1", port=server.getsockname()[1], username="u")
-        Wire(place, "target").close()
+        PgWireConnection(place, "target").close()
         thread.join(5)
     assert received[0] == struct.pack("!II", 8, 80877103)
     assert b"user\0u\0" in received[1]

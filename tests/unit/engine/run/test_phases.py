@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from landfall.engine.copy.cancellation import Stop
+from landfall.engine.copy.cancellation import CancellationToken
 from landfall.engine.model.chunk_range import Whole
 from landfall.engine.model.events import Event
 from landfall.engine.model.run_state import Chunk
@@ -57,7 +57,7 @@ def test_what_a_helper_finishes_is_told_whenever_that_is(answers: int, monkeypat
         lease=SimpleNamespace(key="k"),
         dials=SimpleNamespace(workers=2),
         options=SimpleNamespace(takeover_seconds=60),
-        stop=cast("Stop", SimpleNamespace(requested=False, wait=lambda _seconds: None)),
+        stop=cast("CancellationToken", SimpleNamespace(requested=False, wait=lambda _seconds: None)),
         report=told,
     )
     phases.copy(work)

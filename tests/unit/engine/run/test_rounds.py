@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.migration import CutoverSpec
-from landfall.engine.copy.cancellation import Stop
+from landfall.engine.copy.cancellation import CancellationToken
 from landfall.engine.copy.run_context import Limit
 from landfall.engine.model.options import Options
 from landfall.engine.run.rounds import another, back_off, pause_limit
@@ -30,7 +30,7 @@ class _Timer(threading.Timer):
         """Nothing runs by itself."""
 
 
-def _limit(run: Stop) -> tuple[Limit, Callable[[], None]]:
+def _limit(run: CancellationToken) -> tuple[Limit, Callable[[], None]]:
     timers: list[_Timer] = []
 
     def timer(seconds: float, function: Callable[[], None]) -> threading.Timer:
@@ -90,7 +90,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 def test_a_limit_that_passes_releases_first_and_leaves_the_run_alone() -> None:
-    run, interrupted = Stop(), []
+    run, interrupted = CancellationToken(), []
     limit, passes = _limit(run)
     for name in ("lock", "reader", "wire"):
         limit.register(name, lambda name=name: interrupted.append(name))
@@ -127,7 +127,7 @@ def test_a_write_lock_is_released_once() -> None:
 
 
 def test_a_limit_that_has_ended_interrupts_nothing() -> None:
-    limit, passes = _limit(Stop())
+    limit, passes = _limit(CancellationToken())
     interrupted: list[str] = []
     limit.register("cutover", lambda: interrupted.append("cutover"))
     limit.start()
@@ -137,11 +137,11 @@ def test_a_limit_that_has_ended_interrupts_nothing() -> None:
 
 
 def test_a_stop_of_the_run_reaches_what_the_limit_guards() -> None:
-    run, interrupted = Stop(), []
+    run, interrupted = CancellationToken(), []
     limit, _ = _limit(run)
     limit.register("reader", lambda: interrupted.append("reader"))
     limit.start()
-    run.gently()
+    run.request()
     assert limit.requested
-    run.now()
+    run.abort()
     assert (interrupted, limit.passed) == (["reader"], False)

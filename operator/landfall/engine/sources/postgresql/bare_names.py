@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import quoted, search_path
 from landfall.engine.sources.postgresql.body_names import NameInBody, names_in
@@ -27,7 +27,7 @@ class _Caller:
     table: str
 
 
-def bare_names(control: Control, schemas: list[str]) -> list[SourceObject]:
+def bare_names(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """One risk for each such function and table that needs it.
 
     `planning` leaves out tables that are not migrated, and bare names for a target that builds indexes with the whole search path.

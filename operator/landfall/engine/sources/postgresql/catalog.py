@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
-from landfall.engine.clients.postgresql import Cells, Control
+from landfall.engine.clients.postgresql import Cells, PgSession
 from landfall.engine.errors import ObjectMissingError
 from landfall.engine.model.catalog import (
     Catalog,
@@ -37,7 +37,7 @@ from landfall.engine.sources.postgresql.privileges import privileges_within, sch
 _OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
 
 
-def catalog(control: Control, options: Options) -> Catalog:
+def catalog(control: PgSession, options: Options) -> Catalog:
     """Everything of the schemas that the options name."""
     schemas = tuple(dict.fromkeys(options.schemas))
     for schema in schemas:
@@ -78,7 +78,7 @@ def catalog(control: Control, options: Options) -> Catalog:
 _Part = tuple[tuple[Table, ...], tuple[View, ...], tuple[SourceObject, ...]]
 
 
-def _part(control: Control, path: Sequence[str], schemas: list[str]) -> _Part:
+def _part(control: PgSession, path: Sequence[str], schemas: list[str]) -> _Part:
     """What schemas hold, in definitions for a search path."""
     control.run(f"SET LOCAL search_path={search_path(*path)}")
     reader = _Reader(control, schemas, keeps_names=True)
@@ -94,7 +94,7 @@ def _joined(parts: Sequence[_Part]) -> _Part:
 
 
 def _qualified(
-    control: Control, schemas: list[str], tables: Sequence[Table], views: Sequence[View]
+    control: PgSession, schemas: list[str], tables: Sequence[Table], views: Sequence[View]
 ) -> tuple[tuple[str, str], ...]:
     """The names that definitions write with their schema.
 
@@ -108,7 +108,7 @@ def _qualified(
     return tuple(sorted(shared | parents | indexes | hidden))
 
 
-def type_of(control: Control, query: str) -> ColumnType:
+def type_of(control: PgSession, query: str) -> ColumnType:
     """The type of a query's first column."""
     oid, modifier = control.described(query)
     text, base, builtin = control.rows(
@@ -121,7 +121,7 @@ def type_of(control: Control, query: str) -> ColumnType:
 class _Reader:
     """Reads each catalog once for all schemas."""
 
-    def __init__(self, control: Control, schemas: list[str], *, keeps_names: bool = False) -> None:
+    def __init__(self, control: PgSession, schemas: list[str], *, keeps_names: bool = False) -> None:
         self._control = control
         self._schemas = schemas
         self._keeps_names = keeps_names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import literal, quoted
 
@@ -13,7 +13,7 @@ _MODIFY = {"r": "READ_ONLY", "s": "SHAREABLE", "w": "READ_WRITE"}
 _PARALLEL = {"s": "SAFE", "r": "RESTRICTED"}
 
 
-def collations(control: Control, schemas: list[str]) -> list[SourceObject]:
+def collations(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """The collations of the schemas, each as a CREATE COLLATION statement."""
     return [SourceObject("collation", row["collname"], _collation(row)) for (row,) in control.rows(_COLLATIONS, schemas)]
 
@@ -33,7 +33,7 @@ def _collation(row: dict[str, Any]) -> str:
     return f"CREATE COLLATION {quoted(row['collname'])} ({', '.join(parts)})"
 
 
-def aggregates(control: Control, schemas: list[str]) -> list[SourceObject]:
+def aggregates(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """The aggregates of the schemas, each as a CREATE AGGREGATE statement."""
     return [
         SourceObject("aggregate", name, _aggregate(name, arguments or "*", row), signature=f"({arguments or '*'})")

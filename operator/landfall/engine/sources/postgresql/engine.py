@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
 from landfall.engine.model.identifiers import literal, quoted
@@ -158,7 +158,7 @@ class _Engine(SourceEngine):
         return f"postgresql:{endpoint.host.lower()}:{endpoint.port}/{endpoint.database}"
 
     def probe(self, endpoint: Endpoint) -> tuple[str, tuple[str, ...]]:
-        control = Control(endpoint, "connection")
+        control = PgSession(endpoint, "connection")
         try:
             can_create = control.value("SELECT has_database_privilege(current_database(),'CREATE')")
             version = str(control.value("SELECT current_setting('server_version')")).split(" ")[0]
@@ -172,7 +172,7 @@ class _Engine(SourceEngine):
 
     def catalog(self, endpoint: Endpoint, options: Options) -> Catalog:
         with_schemas = replace(options, schemas=options.schemas or self.default_schemas(endpoint))
-        control = Control(endpoint, "source")
+        control = PgSession(endpoint, "source")
         try:
             with control.transaction():
                 control.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # the version and the catalog are of one moment
@@ -183,7 +183,7 @@ class _Engine(SourceEngine):
 
     def schema_version(self, endpoint: Endpoint, options: Options) -> str:
         del options
-        control = Control(endpoint, "source")
+        control = PgSession(endpoint, "source")
         try:
             return schema_version(control)
         finally:
@@ -196,7 +196,7 @@ class _Engine(SourceEngine):
         return PostgresqlSourceQueries(shape)
 
     def type_of(self, endpoint: Endpoint, value: str, table: str) -> ColumnType:
-        control = Control(endpoint, "source")
+        control = PgSession(endpoint, "source")
         try:
             with control.trial(TRIAL_SECONDS):
                 return postgresql_catalog.type_of(control, f"SELECT {value} FROM {table} LIMIT 0")

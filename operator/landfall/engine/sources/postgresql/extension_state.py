@@ -6,14 +6,14 @@ revoked since are not migrated, and become risks.
 
 from __future__ import annotations
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.catalog import SourceObject
 from landfall.lib.text import counted, enumerated
 
 _SHOWN = 20
 
 
-def extension_state(control: Control) -> list[SourceObject]:
+def extension_state(control: PgSession) -> list[SourceObject]:
     """One risk for the rows of each extension, and one for the rights on its objects."""
     rows: dict[str, list[str]] = {}
     for extension, table, condition, readable in control.rows(_TABLES):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.clients.postgresql_wire import PgWireConnection
 from landfall.engine.errors import PrivilegeMissingError
 from landfall.engine.model.fence import Fence
 from landfall.engine.model.identifiers import literal, quoted
@@ -16,7 +16,7 @@ _READ_ONLY = "25006"  # read_only_sql_transaction: applications know it
 class PostgresqlLock(FenceableLock):
     """The write lock: a transaction that holds table locks in the mode SHARE ROW EXCLUSIVE."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: PgWireConnection) -> None:
         super().__init__(wire, backends=(str(wire.pid),))
         self._wire = wire
 
@@ -47,7 +47,7 @@ class PostgresqlLock(FenceableLock):
         return rows[0][0] or ""
 
 
-def remove_fence(wire: Wire, name: str) -> int:
+def remove_fence(wire: PgWireConnection, name: str) -> int:
     """Remove a fence. First the function lets writers through, which needs no lock on a table; then the triggers are dropped, one by one.
 
     TRIGGER is enough to create a trigger, and not to drop it: on a table of another owner it stays, with the function that does nothing.
@@ -74,7 +74,7 @@ def remove_fence(wire: Wire, name: str) -> int:
     return len(tables)
 
 
-def _fenced(wire: Wire, name: str) -> list[tuple[str, str]]:
+def _fenced(wire: PgWireConnection, name: str) -> list[tuple[str, str]]:
     """The tables that have the trigger of a fence, as (schema, name)."""
     rows = wire.rows(
         "SELECT n.nspname,c.relname FROM pg_trigger t JOIN pg_class c ON c.oid=t.tgrelid"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.catalog import SourceObject
 from landfall.lib.text import enumerated
 
 _SHOWN = 5
 
 
-def merged_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
+def merged_schemas(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """A blocker for each name that two of the schemas have, and one risk for each schema that functions or views name in a text.
 
     `planning` leaves out the schema that has the name of the target's.

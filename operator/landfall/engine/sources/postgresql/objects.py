@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landfall.engine.clients.postgresql import Cells, Control
+from landfall.engine.clients.postgresql import Cells, PgSession
 from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.sources.postgresql.bare_names import bare_names
@@ -18,38 +18,38 @@ TRIGGER_STATES = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 _NOT_OF_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid={cls} AND x.objid={oid} AND x.deptype='e')"
 
 
-def objects(control: Control, schemas: list[str]) -> tuple[SourceObject, ...]:
+def objects(control: PgSession, schemas: list[str]) -> tuple[SourceObject, ...]:
     """Types, sequences, functions, triggers, policies, rules and statistics, in an order that mostly works."""
     found = [*objects_within(control, schemas), *privileges(control, schemas)]
     found += [*bare_names(control, schemas), *merged_schemas(control, schemas), *other_schemas(control, schemas)]
     return (*found, *unmoved(control, schemas), *extension_state(control))
 
 
-def objects_within(control: Control, schemas: list[str]) -> list[SourceObject]:
+def objects_within(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """What the schemas hold, without owners and grants."""
     found = free_objects(control, schemas)
     found += [*_triggers(control, schemas), *_security(control, schemas), *_rules(control, schemas)]
     return [*found, *settings(control, schemas)]
 
 
-def risks_apart(control: Control, schemas: list[str]) -> list[SourceObject]:
+def risks_apart(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """What is not migrated of schemas that stay apart, and what would fail because of other schemas."""
     found = [*bare_names(control, schemas), *other_schemas(control, schemas), *unmoved(control, schemas)]
     return [*found, *extension_state(control)]
 
 
-def free_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
+def free_objects(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """What does not belong to a table: collations, types, sequences, functions and aggregates."""
     found = [*collations(control, schemas), *_types(control, schemas), *_sequences(control, schemas)]
     return [*found, *_functions(control, schemas), *aggregates(control, schemas)]
 
 
-def _rows(control: Control, query: str, schemas: list[str], cls: str, oid: str) -> list[Cells]:
+def _rows(control: PgSession, query: str, schemas: list[str], cls: str, oid: str) -> list[Cells]:
     condition = _NOT_OF_EXTENSION.format(cls=f"'{cls}'::regclass", oid=oid)
     return control.rows(query.replace("{own}", condition), schemas)
 
 
-def _types(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _types(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     found = []
     for name, labels in _rows(control, _ENUMS, schemas, "pg_type", "t.oid"):
         words = ",".join(literal(label) for label in labels)
@@ -76,7 +76,7 @@ def _domain(name: str, base: str, required: bool, collation: str, checks: list[s
     return " ".join([*parts, *(checks or [])])
 
 
-def _sequences(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _sequences(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     found = []
     for row in _rows(control, _SEQUENCES, schemas, "pg_class", "c.oid"):
         name, kind, step, low, high, start, cache, cycle, source, table, column = row
@@ -91,7 +91,7 @@ def _sequences(control: Control, schemas: list[str]) -> list[SourceObject]:
     return found
 
 
-def _functions(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _functions(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     found = []
     for name, arguments, kind, schema, definition, machine, path in _rows(control, _FUNCTIONS, schemas, "pg_proc", "p.oid"):
         word = "PROCEDURE" if kind == "p" else "FUNCTION"
@@ -112,7 +112,7 @@ def _path(name: str, arguments: str, word: str, path: str) -> list[SourceObject]
     ]
 
 
-def _triggers(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _triggers(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     found = []
     for name, table, definition, enabled in control.rows(_TRIGGERS, schemas):
         found.append(SourceObject("trigger", name, definition, table=table))
@@ -127,7 +127,7 @@ def _triggers(control: Control, schemas: list[str]) -> list[SourceObject]:
     return found
 
 
-def _security(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _security(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     found = [SourceObject("policy", name, sql, table=table) for name, table, sql in control.rows(_POLICIES, schemas)]
     for table, enabled, forced in control.rows(_SECURED, schemas):
         for on, word in ((enabled, "ENABLE"), (forced, "FORCE")):
@@ -137,7 +137,7 @@ def _security(control: Control, schemas: list[str]) -> list[SourceObject]:
     return found
 
 
-def _rules(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _rules(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     found = []
     for name, table, schema, definition, enabled in control.rows(_RULES, schemas):
         bare = definition.replace(f" ON {schema}.{table} ", f" ON {quoted(table)} ", 1)

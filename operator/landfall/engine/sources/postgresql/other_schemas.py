@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.catalog import SourceObject
 from landfall.lib.text import enumerated
 
 _SHOWN = 5
 
 
-def other_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
+def other_schemas(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """One risk for each schema. The target may have the objects: the dry run decides whether it is a blocker."""
     risks = []
     for schema, things in control.rows(_OUTSIDE, schemas, schemas):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from landfall.engine.clients.postgresql import Cells, Control
+from landfall.engine.clients.postgresql import Cells, PgSession
 from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.sources.postgresql.settings import GRANTED_ROUTINE, ROUTINE_LABEL, ROUTINE_NAME, TYPE_LABEL
@@ -16,14 +16,14 @@ _PUBLIC = "PUBLIC"
 _KINDS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": "SCHEMAS", "L": "LARGE OBJECTS"}
 
 
-def privileges(control: Control, schemas: list[str]) -> list[SourceObject]:
+def privileges(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """Grants and owners as statements; rights on the schemas and default privileges as risks."""
     all_objects = privileges_within(control, schemas)
     all_objects += [_right_on_schema(row) for row in control.rows(_SCHEMA_RIGHTS, schemas)]
     return [*all_objects, *_default_privileges(control, schemas)]
 
 
-def privileges_within(control: Control, schemas: list[str]) -> list[SourceObject]:
+def privileges_within(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """Owners of what the schemas hold, and the rights on it."""
     all_objects = [_owner(row) for row in control.rows(_OWNERS, *[schemas] * _OWNERS.count("%s"))]
     all_objects += [
@@ -34,7 +34,7 @@ def privileges_within(control: Control, schemas: list[str]) -> list[SourceObject
     return all_objects
 
 
-def schema_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
+def schema_objects(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """Owner, comment and rights of schemas that keep their names, as statements; default privileges as risks."""
     all_objects = [
         SourceObject("schema owner", schema, f"ALTER SCHEMA {quoted(schema)} OWNER TO {quoted(role)}", role=role, within=schema)
@@ -84,7 +84,7 @@ def _right_on_schema(row: Cells) -> SourceObject:
     )
 
 
-def _default_privileges(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _default_privileges(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     default_rights = []
     for role, schema, kind, granted, revoked in control.rows(_DEFAULTS, schemas):
         scope = f"FOR ROLE {quoted(role)}{f' IN SCHEMA {quoted(schema)}' if schema else ''}"

@@ -10,7 +10,7 @@ database, its settings, and the roles), and temporary tables, which sessions of 
 
 from __future__ import annotations
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.identifiers import literal, quoted
 
 _CATALOGS = (
@@ -45,7 +45,7 @@ _IN_PLACE = {"pg_index": "indisvalid::text"}
 """What a server updates without a new version of the row: PostgreSQL 13, at the end of CREATE INDEX CONCURRENTLY."""
 
 
-def schema_version(control: Control) -> str:
+def schema_version(control: PgSession) -> str:
     """Return the version of everything that `catalog` reads: it differs after any change of it.
 
     One line for each catalog: its name, the number of its rows, and the sum of the hashes of their transaction IDs.

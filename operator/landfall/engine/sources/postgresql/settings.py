@@ -5,7 +5,7 @@ Each is the statement that makes it. Nothing of it changes a value, but a schema
 
 from __future__ import annotations
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import literal, quoted
 
@@ -13,7 +13,7 @@ _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSION = {"p": "pglz", "l": "lz4"}
 
 
-def settings(control: Control, schemas: list[str]) -> list[SourceObject]:
+def settings(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """Settings of columns, tables and indexes, and comments on everything but tables and their columns."""
     all_objects = [*_columns(control, schemas), *_tables(control, schemas)]
     all_objects += [
@@ -39,7 +39,7 @@ def _renamed(table: str, default: str, name: str) -> str:
     return f"ALTER TABLE {quoted(table)} RENAME CONSTRAINT {quoted(default)} TO {quoted(name)}"
 
 
-def _columns(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _columns(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     all_settings = []
     for table, column, storage, compression, target, options in control.rows(_COLUMN_SETTINGS, schemas):
         actions = [f"SET STORAGE {_STORAGE[storage]}"] if storage else []
@@ -55,7 +55,7 @@ def _columns(control: Control, schemas: list[str]) -> list[SourceObject]:
     return all_settings
 
 
-def _tables(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _tables(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     all_settings = []
     for table, toast, identity, index, clustered in control.rows(_TABLE_SETTINGS, schemas):
         actions = [f"SET ({', '.join(f'toast.{option}' for option in toast)})"] if toast else []
@@ -67,7 +67,7 @@ def _tables(control: Control, schemas: list[str]) -> list[SourceObject]:
     return all_settings
 
 
-def _comments(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _comments(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     comments = []
     for target, table, owner, text in control.rows(_COMMENTS, *[schemas] * _COMMENTS.count("%s")):
         sql = f"COMMENT ON {target} IS {literal(text)}"

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from landfall.engine.clients.postgresql import PINNED
-from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.clients.postgresql_wire import PgWireConnection
 from landfall.engine.errors import EngineError
 from landfall.engine.model.identifiers import quoted, searched_safely
 from landfall.engine.model.options import Endpoint
@@ -19,9 +19,9 @@ _SAVE = "SAVEPOINT chunk"
 _FREE = "ROLLBACK TO SAVEPOINT chunk; RELEASE SAVEPOINT chunk"  # released, for they would nest
 
 
-def _wire(endpoint: Endpoint, **settings: str) -> Wire:
+def _wire(endpoint: Endpoint, **settings: str) -> PgWireConnection:
     """A session with a source, in which the names of the system's catalog come before all others."""
-    wire = Wire(endpoint, "source", {**PINNED, **settings})
+    wire = PgWireConnection(endpoint, "source", {**PINNED, **settings})
     search_path = wire.rows("SHOW search_path")[0][0] or ""
     wire.rows(f"SET search_path={searched_safely(search_path, endpoint.schemas)}")
     return wire
@@ -33,7 +33,7 @@ _CHECKED = (  # since version 14
 _NOT_ON_THIS_PLATFORM = "22023"
 
 
-def _end_with_client(wire: Wire) -> None:
+def _end_with_client(wire: PgWireConnection) -> None:
     """Make the server end a query within a second after its client is gone. Otherwise the server reads the whole table."""
     try:
         wire.rows(_CHECKED)
@@ -66,7 +66,7 @@ class _PostgresqlReader:
 
     def copy(self, job: CopyJob, target: RowSink) -> Moved:
         """A savepoint around the read frees its table lock, so that a DDL on the source never queues behind us."""
-        if not isinstance(target, Wire):
+        if not isinstance(target, PgWireConnection):
             message = "rows of PostgreSQL are passed on to a session with PostgreSQL only"
             raise TypeError(message)
         if self._in_transaction:
@@ -136,7 +136,7 @@ class _PostgresqlSource:
 
     def written(self) -> str | None:
         """The server's count of rows written to this database's tables; None where it does not count."""
-        wire = Wire(self._endpoint, "source", dict(PINNED))
+        wire = PgWireConnection(self._endpoint, "source", dict(PINNED))
         try:
             if wire.rows("SHOW track_counts") != [("on",)]:
                 return None

@@ -6,7 +6,7 @@ that is missing there is reported as well, for what hangs on the migrated schema
 
 from __future__ import annotations
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.object_class import Fate
 from landfall.engine.sources.postgresql.object_classes import OBJECT_CLASSES
@@ -25,7 +25,7 @@ _ADVICE = {
 _SHOWN = 20
 
 
-def unmoved(control: Control, schemas: list[str]) -> list[SourceObject]:
+def unmoved(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     """One risk for each kind of objects that are not migrated, with the names of the first 20."""
     names_by_kind: dict[str, list[str]] = {}
     for kind, name in control.rows(_HANGING, schemas):
@@ -45,7 +45,7 @@ def _risk(kind: str, names: list[str]) -> SourceObject:
     return SourceObject(kind, names[0], detail=text, severity=severity, advice=advice)
 
 
-def _large_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _large_objects(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     count = int(control.value("SELECT count(*) FROM pg_largeobject_metadata"))
     if not count:
         return []
@@ -62,7 +62,7 @@ def _large_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
     return [SourceObject("large object", "pg_largeobject", detail=text, severity="high" if columns else "medium", advice=advice)]
 
 
-def _lesser(control: Control, schemas: list[str]) -> list[SourceObject]:
+def _lesser(control: PgSession, schemas: list[str]) -> list[SourceObject]:
     risks = []
     for kind, severity, name, detail, advice in control.rows(_LESSER, *[schemas] * _LESSER.count("%s")):
         risks.append(SourceObject(kind, name, detail=detail, severity=severity, advice=advice))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.errors import EngineError, ObjectMissingError, PrivilegeMissingError, SpecError
 from landfall.engine.model.identifiers import quoted, search_path
 from landfall.engine.model.options import OnExisting, Options
@@ -26,7 +26,7 @@ _KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialize
 
 
 def facts(
-    control: Control, options: Options, relations: frozenset[tuple[str, str]], port: int, schemas: tuple[str, ...] = ()
+    control: PgSession, options: Options, relations: frozenset[tuple[str, str]], port: int, schemas: tuple[str, ...] = ()
 ) -> TargetFacts:
     """Everything that planning asks of the target. `schemas`: those of the source, if they keep their names."""
     number = int(control.value("SELECT current_setting('server_version_num')"))
@@ -62,7 +62,7 @@ def facts(
     )
 
 
-def _of_schema(control: Control, number: int, schema: str, path: tuple[str, ...], in_the_way: list[Replaced]) -> TargetFacts:
+def _of_schema(control: PgSession, number: int, schema: str, path: tuple[str, ...], in_the_way: list[Replaced]) -> TargetFacts:
     """What is known of the target and one of its schemas. `path`: where its definitions find names."""
     return TargetFacts(
         version=control.value("SELECT current_setting('server_version')"),
@@ -96,28 +96,28 @@ def _possible_owners(number: int) -> str:
     return _POSSIBLE_OWNERS.format(set=_MAY_SET if number >= _SET_OPTION else "true")
 
 
-def _objects(control: Control, schema: str, path: tuple[str, ...]) -> dict[str, str]:
+def _objects(control: PgSession, schema: str, path: tuple[str, ...]) -> dict[str, str]:
     with control.transaction():
         control.run(f"SET LOCAL search_path={search_path(*path)}")
         return {o.label: o.definition for o in free_objects(control, [schema]) if not o.of and not o.table}
 
 
-def check_schema(control: Control, schema: str) -> None:
+def check_schema(control: PgSession, schema: str) -> None:
     """Raises ObjectMissingError where the target's schema is not there."""
     if _is_missing(control, schema):
         message = f"target: there is no schema {schema!r}"
         raise ObjectMissingError(message, advice=f"CREATE SCHEMA {quoted(schema)}, or correct spec.data.target.schema.")
 
 
-def _is_missing(control: Control, schema: str) -> bool:
+def _is_missing(control: PgSession, schema: str) -> bool:
     return control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None
 
 
-def _names(control: Control, query: str, schema: str) -> frozenset[str]:
+def _names(control: PgSession, query: str, schema: str) -> frozenset[str]:
     return frozenset(r[0] for r in control.rows(query, quoted(schema)))
 
 
-def _problems(control: Control, schema: str) -> Iterable[str]:
+def _problems(control: PgSession, schema: str) -> Iterable[str]:
     if not control.value("SELECT coalesce(has_schema_privilege(to_regnamespace(%s)::oid,'CREATE, USAGE'),true)", quoted(schema)):
         yield f"the target's credential lacks CREATE on schema {schema}"
     try:
@@ -129,7 +129,7 @@ def _problems(control: Control, schema: str) -> Iterable[str]:
         yield f"the target's credential lacks CREATE on database {control.raw.info.dbname} (for staging and the ledger)"
 
 
-def _in_the_way(control: Control, relations: frozenset[tuple[str, str]], *, filled: bool) -> list[Replaced]:
+def _in_the_way(control: PgSession, relations: frozenset[tuple[str, str]], *, filled: bool) -> list[Replaced]:
     pairs = sorted(relations)
     rows = control.rows(
         "SELECT c.oid,n.nspname,c.relname,c.relkind::text,pg_has_role(c.relowner,'USAGE') FROM pg_class c"
@@ -150,7 +150,7 @@ def _in_the_way(control: Control, relations: frozenset[tuple[str, str]], *, fill
     return replaced
 
 
-def dependants(control: Control, oid: int, moving: list[int]) -> Iterable[Dependant]:
+def dependants(control: PgSession, oid: int, moving: list[int]) -> Iterable[Dependant]:
     """All that hangs on a relation and does not move with it."""
     with control.transaction():
         control.run("SET LOCAL search_path=pg_temp")
@@ -163,7 +163,7 @@ def dependants(control: Control, oid: int, moving: list[int]) -> Iterable[Depend
         yield from _unsupported(control, oid, name)
 
 
-def _views(control: Control, oid: int, name: str, moving: list[int]) -> Iterable[Dependant]:
+def _views(control: PgSession, oid: int, name: str, moving: list[int]) -> Iterable[Dependant]:
     rows = control.rows(
         "WITH RECURSIVE up(oid,depth) AS (SELECT %s::oid,0 UNION SELECT r.ev_class,up.depth+1 FROM up"
         " JOIN pg_depend d ON d.refclassid='pg_class'::regclass AND d.refobjid=up.oid AND d.classid='pg_rewrite'::regclass"
@@ -181,7 +181,7 @@ def _views(control: Control, oid: int, name: str, moving: list[int]) -> Iterable
         yield Dependant("view", view, name, "", f"CREATE OR REPLACE VIEW {view}{how} AS {definition}")
 
 
-def _foreign_keys(control: Control, oid: int, name: str, moving: list[int]) -> Iterable[Dependant]:
+def _foreign_keys(control: PgSession, oid: int, name: str, moving: list[int]) -> Iterable[Dependant]:
     rows = control.rows(
         "SELECT conrelid::regclass::text,conname,pg_get_constraintdef(oid) FROM pg_constraint WHERE contype='f'"
         " AND confrelid=%s AND NOT conrelid=ANY(%s) AND conparentid=0 ORDER BY 1,2",
@@ -194,7 +194,7 @@ def _foreign_keys(control: Control, oid: int, name: str, moving: list[int]) -> I
         yield Dependant("foreign key", f"{table}.{key}", name, drop, add)
 
 
-def _publications(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+def _publications(control: PgSession, oid: int, name: str) -> Iterable[Dependant]:
     rows = control.rows(
         "SELECT pubname FROM pg_publication_rel r JOIN pg_publication p ON p.oid=r.prpubid WHERE r.prrelid=%s ORDER BY 1", oid
     )
@@ -204,7 +204,7 @@ def _publications(control: Control, oid: int, name: str) -> Iterable[Dependant]:
         yield Dependant("publication", publication, name, drop, add)
 
 
-def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+def _attached(control: PgSession, oid: int, name: str) -> Iterable[Dependant]:
     """What belongs to the table itself and is put on the new one: triggers, policies, row security, rights, owner."""
     for trigger, definition, state in control.rows(
         "SELECT tgname,pg_get_triggerdef(oid),tgenabled::text FROM pg_trigger WHERE tgrelid=%s AND NOT tgisinternal ORDER BY 1",
@@ -239,7 +239,7 @@ def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
         yield Dependant("grant", f"{privilege}{columns} to {to}", name, "", sql)
 
 
-def _sequence_grants(control: Control, oid: int) -> Iterable[Dependant]:
+def _sequence_grants(control: PgSession, oid: int) -> Iterable[Dependant]:
     """Rights on the sequences that a table owns. A filled table has sequences of the same names; a replacing one may have none."""
     with control.transaction():
         control.run("SET LOCAL search_path=pg_temp")
@@ -294,7 +294,7 @@ _POLICIES = (
 )
 
 
-def _functions(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+def _functions(control: PgSession, oid: int, name: str) -> Iterable[Dependant]:
     """Functions over the type of the table's rows: taken off and put on again, with their owner and rights.
 
     Those of which something else depends cannot be taken off. One that means several tables is listed for each.
@@ -325,7 +325,7 @@ _FUNCTIONS = (
 )
 
 
-def _unsupported(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+def _unsupported(control: PgSession, oid: int, name: str) -> Iterable[Dependant]:
     rows = control.rows("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent=%s", oid)
     for (child,) in rows:
         yield Dependant("partition or child table", child, name, "", "", supported=False)

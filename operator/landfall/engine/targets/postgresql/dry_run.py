@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import psycopg
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.errors import EngineError
 from landfall.engine.model.plan import ColumnPlan, Plan, Stage, Statement, TablePlan
 from landfall.engine.targets.engine import DryRun, TargetQueries
@@ -31,7 +31,7 @@ SCHEMA = "landfall_proof"
 _NO_RESULT, _NULL_RESULT = "BEGIN END", "BEGIN RETURN NULL; END"
 
 
-def dry_run(control: Control, plan: Plan, queries: Callable[[TablePlan, str], TargetQueries]) -> DryRun:
+def dry_run(control: PgSession, plan: Plan, queries: Callable[[TablePlan, str], TargetQueries]) -> DryRun:
     """Execute every statement of a plan in a transaction that is rolled back, and what the run does with the tables later.
 
     Args:
@@ -76,7 +76,7 @@ def dry_run(control: Control, plan: Plan, queries: Callable[[TablePlan, str], Ta
 class _Proof:
     """Where the statements of a plan are tried."""
 
-    control: Control
+    control: PgSession
     plan: Plan
 
     def at(self, schema: str) -> str:
@@ -84,7 +84,7 @@ class _Proof:
         return f"SET LOCAL search_path={plan_search_path(self.plan, SCHEMA, schema)}"
 
 
-def _keys_of_filled(control: Control, plan: Plan, proof: RowProof, tried: _Tried) -> list[Statement]:
+def _keys_of_filled(control: PgSession, plan: Plan, proof: RowProof, tried: _Tried) -> list[Statement]:
     """Try the keys where tables of the target that are in use may be referenced: a foreign key keeps writers from the table that it names.
 
     The later work over complete tables comes before, and is undone. Then the foreign keys of one table at a time are tried and undone, so
@@ -186,7 +186,7 @@ def _harmless(plan: Plan, statement: Statement) -> str:
     return unfilled(sql) if statement.kind == "materialized view" else sql
 
 
-def _rejected_expressions(control: Control, plan: Plan, statement: Statement) -> dict[str, str]:
+def _rejected_expressions(control: PgSession, plan: Plan, statement: Statement) -> dict[str, str]:
     """The generated columns of a rejected table whose expressions are rejected, by their names in the target, and why.
 
     Each is added to those that are accepted, because an expression may refer to another generated column.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.options import Endpoint
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.table_shape import Shape
@@ -21,7 +21,7 @@ from landfall.engine.targets.shapes import shape_of
 class _Database:
     def __init__(self, endpoint: Endpoint, ledger_schema: str) -> None:
         self._endpoint = endpoint
-        self.session = Control(endpoint, "target")
+        self.session = PgSession(endpoint, "target")
         self.ledger = PostgresqlLedger(self.session, ledger_schema)
         self.swap = PostgresqlSwap(self.ledger)
         self.catalog = PostgresqlCatalog(self.session, endpoint.port)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.catalog import Catalog, Table
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.options import Options
@@ -23,7 +23,7 @@ _MEMBER = re.compile(r"'((?:[^']|'')*)'")
 class PostgresqlCatalog:
     """What is in the target already."""
 
-    def __init__(self, control: Control, port: int) -> None:
+    def __init__(self, control: PgSession, port: int) -> None:
         self._control = control
         self._port = port
 
@@ -54,7 +54,7 @@ def place(table: Table) -> str:
     return f"{quoted(table.schema)}.{quoted(table.name)}"
 
 
-def listed_values(control: Control, table: Table, existing: Catalog, readable: frozenset[str]) -> dict[str, frozenset[str]]:
+def listed_values(control: PgSession, table: Table, existing: Catalog, readable: frozenset[str]) -> dict[str, frozenset[str]]:
     """The values that a column accepts, if they are listed: by its type, a check, or the rows of a referenced table."""
     values = {c.name: frozenset(c.type.labels) for c in table.columns if c.type.labels}
     for check in table.checks:

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from landfall.engine.clients.postgresql import Cells, Control
+from landfall.engine.clients.postgresql import Cells, PgSession
 from landfall.engine.errors import LedgerTooNewError, PrivilegeMissingError, RunConflictError, SourceBusyError
 from landfall.engine.model.chunk_range import ChunkRange, range_of, text_of
 from landfall.engine.model.identifiers import literal, quoted
@@ -29,7 +29,7 @@ _RUN = "id,name,attempt,state,target_schema,source,plan_digest,started_at,finish
 class PostgresqlLedger:
     """The ledger in one schema of the target. What yields SQL is for the sessions that move rows."""
 
-    def __init__(self, control: Control, schema: str) -> None:
+    def __init__(self, control: PgSession, schema: str) -> None:
         self.control = control
         self.name = schema
         self.schema = quoted(schema)

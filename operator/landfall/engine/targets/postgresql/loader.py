@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from landfall.engine.clients.postgresql import PINNED
-from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.clients.postgresql_wire import PgWireConnection
 from landfall.engine.model.chunk_range import range_of
 from landfall.engine.model.options import Endpoint
 from landfall.engine.model.rows import Moved
@@ -17,7 +17,7 @@ from landfall.ledger_states import State
 _BEGIN = "BEGIN; SET LOCAL synchronous_commit=off"
 
 
-class PostgresqlLoader(Wire):
+class PostgresqlLoader(PgWireConnection):
     """One session. Not shared between threads, but for `abort`."""
 
     def __init__(self, endpoint: Endpoint, ledger: PostgresqlLedger, search_path: str) -> None:

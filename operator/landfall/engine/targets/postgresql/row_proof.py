@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.errors import EngineError
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.plan import CopyForm, Plan, Statement, TablePlan
@@ -95,7 +95,7 @@ class RowProof:
         queries: The queries over one table in its schema.
     """
 
-    def __init__(self, control: Control, plan: Plan, schema: str, queries: QueriesOf) -> None:
+    def __init__(self, control: PgSession, plan: Plan, schema: str, queries: QueriesOf) -> None:
         self._control = control
         self._plan = plan
         self._schema = schema

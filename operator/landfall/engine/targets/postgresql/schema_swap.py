@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.errors import DependantError, EngineError, SourceBusyError, TargetInTheWayError
 from landfall.engine.model.fingerprint import digest
 from landfall.engine.model.identifiers import literal, quoted, search_path
@@ -61,13 +61,13 @@ class MovedObject:
 _ROUTINES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
 
 
-def objects_in(control: Control, schema: str) -> list[MovedObject]:
+def objects_in(control: PgSession, schema: str) -> list[MovedObject]:
     """The objects of a schema that have to be moved or dropped one by one, in an order that works for moving."""
     rows = control.raw.execute(_OBJECTS.encode(), {"s": quoted(schema)}).fetchall()
     return [MovedObject(kind, name, oid) for kind, name, oid in rows]
 
 
-def with_locks(control: Control, operation: str, body: Callable[[], None]) -> None:
+def with_locks(control: PgSession, operation: str, body: Callable[[], None]) -> None:
     """Run `body` in a transaction that gives up waiting for a lock after 3 s; several tries, then the blockers by pid."""
 
     def locked() -> None:
@@ -137,7 +137,7 @@ def cut_over(
     with_locks(control, "the cutover", body)
 
 
-def _arrive(control: Control, stage: str, target: str) -> list[MovedObject]:
+def _arrive(control: PgSession, stage: str, target: str) -> list[MovedObject]:
     """Move all objects of a stage schema to the target's; what was moved."""
     moving = objects_in(control, stage)
     _check_names(control, target, moving)
@@ -167,11 +167,11 @@ def _record_made(ledger: PostgresqlLedger, key: str, plan: Plan) -> None:
     _record_moved(ledger, key, "made", [MovedObject("SCHEMA", s) for s in plan.made_schemas if s not in existing])
 
 
-def _exists(control: Control, schema: str) -> bool:
+def _exists(control: PgSession, schema: str) -> bool:
     return control.value("SELECT to_regnamespace(%s)", quoted(schema)) is not None
 
 
-def _check_filled(control: Control, plan: Plan) -> None:
+def _check_filled(control: PgSession, plan: Plan) -> None:
     """The tables that are about to make way for their filled copies are still empty, and still as they were planned.
 
     Those whose rows are set aside may have any rows; `same` compares those whose rows are kept.
@@ -188,14 +188,14 @@ def _check_filled(control: Control, plan: Plan) -> None:
             raise TargetInTheWayError(message, advice="Undo the change, or cancel and plan again with a new rerunToken.")
 
 
-def _last_changes(control: Control, plan: Plan, stage: str) -> None:
+def _last_changes(control: PgSession, plan: Plan, stage: str) -> None:
     """What of the staged tables only served the comparison goes now."""
     for statement in plan.of_stage(Stage.SWAP):
         control.run(f"SET LOCAL search_path={plan_search_path(plan, stage, statement.schema)}")
         control.run(staged(plan, statement.sql, stage))
 
 
-def _owners(control: Control, plan: Plan) -> None:
+def _owners(control: PgSession, plan: Plan) -> None:
     """Give the moved objects to their owners, who need no right on the staging schema."""
     for statement in plan.of_stage(Stage.MOVED):
         control.run(f"SET LOCAL search_path={search_path(*target_path(plan, statement.schema))}")
@@ -203,12 +203,12 @@ def _owners(control: Control, plan: Plan) -> None:
     control.run("SET LOCAL search_path=pg_temp")
 
 
-def _move(control: Control, things: Iterable[MovedObject], source: str, target: str) -> None:
+def _move(control: PgSession, things: Iterable[MovedObject], source: str, target: str) -> None:
     for thing in things:
         control.run(f"ALTER {thing.kind} {_place(control, thing, source)} SET SCHEMA {quoted(target)}")
 
 
-def _place(control: Control, thing: MovedObject, schema: str) -> str:
+def _place(control: PgSession, thing: MovedObject, schema: str) -> str:
     """The full name. That of a routine holds the types of its arguments, which may have moved just before it."""
     if thing.kind in _ROUTINES and thing.oid:
         place = str(control.value("SELECT %s::oid::regprocedure::text", thing.oid))
@@ -216,7 +216,7 @@ def _place(control: Control, thing: MovedObject, schema: str) -> str:
     return f"{quoted(schema)}.{thing.name}"
 
 
-def _check_names(control: Control, schema: str, moving: Iterable[MovedObject]) -> None:
+def _check_names(control: PgSession, schema: str, moving: Iterable[MovedObject]) -> None:
     names = [m.name for m in moving if m.kind in {"TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE"}]
     existing = control.rows(
         "SELECT format('%%I',relname) FROM pg_class WHERE relnamespace=to_regnamespace(%s) AND format('%%I',relname)=ANY(%s)",
@@ -273,12 +273,12 @@ def _move_aside(ledger: PostgresqlLedger, record: RunRecord, plan: Plan) -> None
         _record_moved(ledger, record.key, _role(plan, "old", schema), things)
 
 
-def _create_own(control: Control, schema: str) -> None:
+def _create_own(control: PgSession, schema: str) -> None:
     control.run(f"CREATE SCHEMA {quoted(schema)}")
     control.run(f"REVOKE ALL ON SCHEMA {quoted(schema)} FROM PUBLIC")
 
 
-def _statistics_of(control: Control, schema: str, table: str) -> list[MovedObject]:
+def _statistics_of(control: PgSession, schema: str, table: str) -> list[MovedObject]:
     """Extended statistics over a table, which do not follow it into another schema by themselves."""
     rows = control.rows(
         "SELECT format('%%I',stxname) FROM pg_statistic_ext WHERE stxrelid=to_regclass(%s) AND stxnamespace=to_regnamespace(%s)",
@@ -287,7 +287,7 @@ def _statistics_of(control: Control, schema: str, table: str) -> list[MovedObjec
     return [MovedObject("STATISTICS", name) for (name,) in rows]
 
 
-def _detach(control: Control, plan: Plan) -> None:
+def _detach(control: PgSession, plan: Plan) -> None:
     """Drop what refers to the replaced table: foreign keys from outside, publications."""
     for replaced in plan.replaced:
         for dependant in replaced.dependants:
@@ -295,7 +295,7 @@ def _detach(control: Control, plan: Plan) -> None:
                 control.run(dependant.detach)
 
 
-def _attach(control: Control, plan: Plan) -> None:
+def _attach(control: PgSession, plan: Plan) -> None:
     """Put on the new tables what hung on the replaced ones. The statements carry full names, which are the new ones now."""
     control.run("SET LOCAL check_function_bodies=off")
     for replaced in plan.replaced:
@@ -314,7 +314,7 @@ def _attach(control: Control, plan: Plan) -> None:
                 raise DependantError(message, advice="Drop or adapt it, then run the same command again.") from error
 
 
-def validate_dependants(control: Control, plan: Plan) -> list[str]:
+def validate_dependants(control: PgSession, plan: Plan) -> list[str]:
     """After the commit: prove the foreign keys from outside that were added unproven. Those that fail, by name."""
     failed = []
     for replaced in plan.replaced:
@@ -328,7 +328,7 @@ def validate_dependants(control: Control, plan: Plan) -> list[str]:
     return failed
 
 
-def _default_rights(control: Control, schema: str, objects: Iterable[MovedObject]) -> None:
+def _default_rights(control: PgSession, schema: str, objects: Iterable[MovedObject]) -> None:
     """Objects that arrive by SET SCHEMA get no default privileges of that schema; grant them as a CREATE would have."""
     rows = control.rows(
         "SELECT d.defaclobjtype::text,CASE WHEN a.grantee=0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,a.privilege_type,"
@@ -391,7 +391,7 @@ def _restore(ledger: PostgresqlLedger, record: RunRecord, plan: Plan) -> None:
             ledger.control.run(f"DROP SCHEMA {quoted(retained_schema)} RESTRICT")
 
 
-def _drop_if_empty(control: Control, schema: str) -> None:
+def _drop_if_empty(control: PgSession, schema: str) -> None:
     """Drop a schema that the cutover created, if nothing else is in it."""
     used = control.value(
         "SELECT EXISTS (SELECT 1 FROM pg_depend WHERE refclassid='pg_namespace'::regclass AND refobjid=to_regnamespace(%s)"
@@ -402,7 +402,7 @@ def _drop_if_empty(control: Control, schema: str) -> None:
         control.run(f"DROP SCHEMA IF EXISTS {quoted(schema)} RESTRICT")
 
 
-def drop_schemas(control: Control, *schemas: str) -> int:
+def drop_schemas(control: PgSession, *schemas: str) -> int:
     """Drop schemas of ours object by object; how many went. Raises DependantError that names what hangs on them."""
     dropped = 0
     schemas = tuple(schema for schema in schemas if _exists(control, schema))
@@ -427,7 +427,7 @@ def drop_schemas(control: Control, *schemas: str) -> int:
     return dropped
 
 
-def _drop_foreign_keys(control: Control, schema: str) -> None:
+def _drop_foreign_keys(control: PgSession, schema: str) -> None:
     rows = control.rows(
         "SELECT c.conrelid::regclass::text,quote_ident(c.conname) FROM pg_constraint c JOIN pg_class t ON t.oid=c.conrelid"
         " WHERE c.contype='f' AND t.relnamespace=to_regnamespace(%s) AND c.conparentid=0",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.plan import Counter, Plan
 from landfall.engine.targets.postgresql.plan_names import plan_search_path, sees_target_schema, staged
@@ -17,7 +17,7 @@ _SHARED_WORKERS = "SELECT set_config('max_parallel_maintenance_workers',(current
 class PostgresqlStage:
     """The staging schemas, of which one is that of the statements, in one session."""
 
-    def __init__(self, control: Control, plan: Plan, schema: str, target_schema: str = "") -> None:
+    def __init__(self, control: PgSession, plan: Plan, schema: str, target_schema: str = "") -> None:
         self._control = control
         self._plan = plan
         self._base = schema

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.errors import RunConflictError
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.plan import Plan
@@ -62,7 +62,7 @@ class PostgresqlSwap:
         return schema_swap.drop_schemas(self._ledger.control, *schemas)
 
 
-def _refuse_dependants(control: Control, plan: Plan) -> None:
+def _refuse_dependants(control: PgSession, plan: Plan) -> None:
     """Reject a rollback if a view was created over the new tables: it would silently follow them out of the schema."""
     own_relations = [(s.schema or plan.target_schema, s.name) for s in plan.statements if s.kind in {"view", "materialized view"}]
     tables = [(plan.target_of(t), t.target) for t in plan.tables]

@@ -7,7 +7,7 @@ schema may be on the path only while no other role has created such a thing ther
 
 from __future__ import annotations
 
-from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql import PgSession
 from landfall.engine.errors import TargetInTheWayError
 from landfall.engine.model.identifiers import quoted
 
@@ -49,7 +49,7 @@ _POWERS = (
 )
 
 
-def shadows(control: Control, schema: str) -> tuple[tuple[str, str], ...]:
+def shadows(control: PgSession, schema: str) -> tuple[tuple[str, str], ...]:
     """Functions and operators in a schema that could be run in place of the system's own: (signature, owner).
 
     Those of roles that could do as they like anyway are left out: superusers, the schema's and the database's owner, roles of
@@ -58,17 +58,17 @@ def shadows(control: Control, schema: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, owner) for name, owner in control.rows(_SHADOWS, quoted(schema), quoted(schema)))
 
 
-def creators(control: Control, schema: str) -> tuple[str, ...]:
+def creators(control: PgSession, schema: str) -> tuple[str, ...]:
     """Who besides the schema's owner, superusers and the credential may create in a schema; `PUBLIC` where everybody may."""
     return tuple(row[0] for row in control.rows(_CREATORS, quoted(schema)))
 
 
-def powers(control: Control) -> str:
+def powers(control: PgSession) -> str:
     """What the credential is, where it may reach the server's own files and programs; otherwise nothing."""
     return control.value(_POWERS) or ""
 
 
-def refuse_shadows(control: Control, schema: str) -> None:
+def refuse_shadows(control: PgSession, schema: str) -> None:
     """Stop before a statement could run a stranger's function. Raises TargetInTheWayError that names it and its owner."""
     for name, owner in shadows(control, schema):
         message = f"target: {name} belongs to {owner} and could be run in place of the system's own"
@@ -77,7 +77,7 @@ def refuse_shadows(control: Control, schema: str) -> None:
         )
 
 
-def check_ledger(control: Control, schema: str) -> None:
+def check_ledger(control: PgSession, schema: str) -> None:
     """Check that the ledger belongs to this user, or to a role that can do everything anyway. `schema`: quoted.
 
     A plan that is read from the ledger is executed, and what it records is dropped at a rollback.
