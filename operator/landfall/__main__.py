@@ -28,7 +28,7 @@ def _loaded(role: str) -> Callable[[], int | None]:
         from landfall.handlers.main import main as operator  # noqa: PLC0415
         from landfall.intake.server import Intake  # noqa: PLC0415
 
-        return partial(operator, lambda *parts: Intake(*parts).application())
+        return partial(operator, lambda parts: Intake(parts).application())
     if role == "leave":
         from landfall.handlers.uninstall import main as leave  # noqa: PLC0415
 

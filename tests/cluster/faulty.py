@@ -56,7 +56,7 @@ def _killed() -> int:
     child = os.fork()
     if child == 0:
         ctypes.CDLL(None).prctl(_DIES_WITH_ITS_PARENT, signal.SIGKILL)
-        sys.exit(operator(lambda *parts: Intake(*parts).application()))
+        sys.exit(operator(lambda parts: Intake(parts).application()))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -65,4 +65,4 @@ if __name__ == "__main__":
     Kube._request = _faulty  # type: ignore[method-assign]  # noqa: SLF001  as above
     while sys.argv[1] == "kill" and (ended := _killed()) == KILLED:
         pass
-    sys.exit(ended if sys.argv[1] == "kill" else operator(lambda *parts: Intake(*parts).application()))
+    sys.exit(ended if sys.argv[1] == "kill" else operator(lambda parts: Intake(parts).application()))

@@ -70,7 +70,7 @@ def step(secrets: Secrets, database: dict[str, Any], supabase: str = "", inside:
     """One look of the operator."""
 
     async def work() -> Prepared:
-        providers = Providers("", supabase, inside)
+        providers = Providers.opened("", supabase, inside)
         hands = Context(
             cast("Kube", secrets),
             Reports(),

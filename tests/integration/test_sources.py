@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from landfall.api.deployment import Deployment, Resolved
 from landfall.controllers.context import Context
@@ -26,9 +26,17 @@ class Looking:
         self.known: Resolved | None = None
         source = {"github": {"repository": "acme/shop", "branch": "main"}}
         self._spec = {"source": source, "rollout": {"follow": follow}}
-        self.providers = Providers(github.url, "")
+        self.providers = Providers.opened(github.url, "")
+        self._runner = asyncio.Runner()
         nothing = cast("Any", SimpleNamespace())
         self._hands = Context(cast("Kube", nothing), Reports(), "image", "", lambda: self.now, nothing, self.providers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self.providers.close())
+        self._runner.close()
 
     def looks(self, request: str = "") -> tuple[str, str]:
         """The commit and the reason of a problem."""
@@ -36,12 +44,9 @@ class Looking:
         async def look() -> tuple[Resolved | None, tuple[str, str] | None]:
             status = {"resolved": self.known} if self.known else None
             raw = {"metadata": {"name": "shop", "namespace": "store"}, "spec": self._spec, "status": status}
-            try:
-                return await resolved(self._hands, "store", Deployment.model_validate(raw), _FOLLOW, request)
-            finally:
-                await self.providers.close()
+            return await resolved(self._hands, "store", Deployment.model_validate(raw), _FOLLOW, request)
 
-        resolved_source, problem = asyncio.run(look())
+        resolved_source, problem = self._runner.run(look())
         self.known = resolved_source
         return resolved_source.commit if resolved_source else "", problem[0] if problem else ""
 
@@ -50,26 +55,25 @@ def test_the_newest_commit_is_looked_up_for_whoever_asks_for_it() -> None:
     with GitHub() as github:
         first = github.push("acme/shop", {"a": "1"}, "first")
         for follow in (False, True):
-            looking = Looking(github, follow=follow)
-            assert looking.looks() == (first, "")
+            with Looking(github, follow=follow) as looking:
+                assert looking.looks() == (first, "")
         second = github.push("acme/shop", {"a": "2"}, "second")
         for follow in (False, True):
-            looking = Looking(github, follow=follow)
-            looking.known = None
-            looking.looks()
-            third = github.push("acme/shop", {"a": f"3{follow}"}, "third")
-            assert looking.looks() == (second, ""), "what is known holds, for a while or for good"
-            assert looking.looks("1") == (third, ""), "and is not what somebody means who asks for the newest"
-            requests_before = len(github.asked)
-            assert looking.looks("1") == (third, "")
-            assert len(github.asked) == requests_before, "once for each request"
+            with Looking(github, follow=follow) as looking:
+                looking.known = None
+                looking.looks()
+                third = github.push("acme/shop", {"a": f"3{follow}"}, "third")
+                assert looking.looks() == (second, ""), "what is known holds, for a while or for good"
+                assert looking.looks("1") == (third, ""), "and is not what somebody means who asks for the newest"
+                requests_before = len(github.asked)
+                assert looking.looks("1") == (third, "")
+                assert len(github.asked) == requests_before, "once for each request"
             second = third
 
 
 def test_a_request_waits_for_a_host_that_is_away() -> None:
-    with GitHub() as github:
+    with GitHub() as github, Looking(github, follow=False) as looking:
         first = github.push("acme/shop", {"a": "1"}, "first")
-        looking = Looking(github, follow=False)
         looking.looks()
         second = github.push("acme/shop", {"a": "2"}, "second")
         github.down = True
@@ -81,9 +85,8 @@ def test_a_request_waits_for_a_host_that_is_away() -> None:
 
 
 def test_of_a_commit_s_answer_no_more_is_kept_than_is_read() -> None:
-    with GitHub() as github:
+    with GitHub() as github, Looking(github, follow=True) as looking:
         github.push("acme/shop", {"a": "1" * 1_000_000}, "first")
-        looking = Looking(github, follow=True)
         looking.looks()
         cached = looking.providers.github._known  # noqa: SLF001  what it holds
         assert len(cached) == 1

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from landfall import metrics
-from landfall.api.deployment import Resolved
 from landfall.api.fields import API_VERSION
 from landfall.controllers.actions import ControllerAction
 from landfall.controllers.decision import ObservedObject, ReconcileDecision, conditions
 from landfall.controllers.providers import Providers
 from landfall.controllers.reports import Reports
+from landfall.controllers.source_lookups import SourceLookups
 from landfall.journal.writer import JournalWriter
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import AlreadyExistsError, KubeError
@@ -26,7 +26,7 @@ _MESSAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the loops need to act.
+    """What the loops need to act: the fields never change. Reports and lookups are stores of their own, and Kubernetes and the journal are outside.
 
     Attributes:
         kube: The Kubernetes client.
@@ -36,7 +36,7 @@ class Context:
         clock: The current time, in whole seconds.
         keeper: Writes the journal.
         providers: Clients of outside services.
-        checked: The last lookup of each Deployment's source, by `namespace/name`: time, result, problem, and what was looked up.
+        lookups: The last lookup of each Deployment's source.
     """
 
     kube: Kube
@@ -46,7 +46,7 @@ class Context:
     clock: Callable[[], datetime]
     keeper: JournalWriter
     providers: Providers
-    checked: dict[str, tuple[datetime, Resolved | None, tuple[str, str] | None, str]] = field(default_factory=dict)
+    lookups: SourceLookups = field(default_factory=SourceLookups)
 
     async def secrets(self, namespace: str, names: Iterable[str]) -> dict[str, str | None]:
         """Read the versions of Secrets, but not their content.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import kopf
@@ -13,14 +14,19 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from landfall.handlers.runtime import IntakeOf, Operator, registered
+from landfall.controllers.intake_parts import IntakeParts
+from landfall.handlers.factory import build
+from landfall.handlers.runtime import Operator, registered
 from landfall.handlers.serving import served
 from landfall.kube.client import Kube
 from landfall.lib.environment import read_or_exit
 from landfall.lib.logs import log_as_json
 from landfall.metrics import TASKS
 from landfall.settings import OperatorSettings
+
+IntakeOf = Callable[[IntakeParts], ASGIApp]
 
 
 def _health(operator: Operator) -> Starlette:
@@ -39,11 +45,15 @@ def _health(operator: Operator) -> Starlette:
 
 async def _run(settings: OperatorSettings, intake: IntakeOf) -> None:
     kube = await Kube.connect(settings.namespaces)
-    operator = Operator(kube, settings, intake)
+    parts = build(kube, settings)
     try:
-        async with served(_health(operator), settings.health_port):
-            await _both(operator, kube)
+        async with (
+            served(_health(parts.operator), settings.health_port),
+            served(intake(parts.intake), settings.intake_port),
+        ):
+            await _both(parts.operator, kube)
     finally:
+        await parts.close()
         await kube.close()
 
 

@@ -12,81 +12,39 @@ from typing import Any, cast
 
 import kopf
 from pydantic import ValidationError
-from starlette.types import ASGIApp
 
 from landfall import metrics
 from landfall.api.crd import BY_NAME, GROUP, VERSION
 from landfall.api.migration import LABEL_MIGRATION
-from landfall.api.worker_protocol import Dials
 from landfall.controllers import app_deployment
-from landfall.controllers.connection import reconcile as probing
 from landfall.controllers.context import Context
 from landfall.controllers.deployment import reconcile as deployment
-from landfall.controllers.migration import reconcile as migration
 from landfall.controllers.migration import status
-from landfall.controllers.objects import now
-from landfall.controllers.providers import Providers
-from landfall.controllers.reports import Reports
-from landfall.handlers.serving import served
 from landfall.handlers.workqueue import ObjectKey, Queue
-from landfall.journal.store import Journal
-from landfall.journal.writer import JournalWriter
-from landfall.kube.client import Kube, Object
+from landfall.kube.client import Object
 from landfall.kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError
 from landfall.lib.logs import event
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.manifests.run import run_name
-from landfall.settings import OperatorSettings
 
 _WORKERS = 8
 _STUCK_SECONDS = 120
 _RELIST_SECONDS = 1.0
 _RELIST_MOST_SECONDS = 10.0
-Pushed = Callable[[str, str], Awaitable[int]]
-IntakeOf = Callable[
-    [Kube, Reports, JournalWriter, Callable[[str, str, str], None], Callable[[Object], Dials | None], OperatorSettings, Pushed],
-    ASGIApp,
-]
 _KINDS = ("Connection", "Migration", "Deployment", "Webhook")
 _CHILDREN = (("batch", "v1", "jobs"), ("apps", "v1", "deployments"))
 Loop = Callable[[Context, Object], Awaitable[float | None]]
 
 
-def _loops(settings: OperatorSettings) -> dict[str, Loop]:
-    async def deployed(context: Context, raw: Object) -> float | None:
-        return await deployment.reconcile(context, settings.builds, raw)
-
-    return {
-        "Connection": probing.connection,
-        "Migration": migration.reconcile,
-        "Deployment": deployed,
-        "Webhook": probing.webhook,
-    }
-
-
 class Operator:
     """The work queue, its workers and the periodic list."""
 
-    def __init__(self, kube: Kube, settings: OperatorSettings, intake: IntakeOf) -> None:
+    def __init__(self, context: Context, loops: Mapping[str, Loop], resync_seconds: float) -> None:
         self.queue = Queue(time.monotonic)
-        self._kube = kube
-        self._reports = Reports()
-        self._settings = settings
-        self._journal = Journal(settings.journal_url)
-        self._keeper = JournalWriter(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
-        providers = Providers(settings.builds.github, settings.supabase, settings.builds.private_hosts)
-        self._context = Context(kube, self._reports, settings.image, settings.intake_url, now, self._keeper, providers)
-        self._loops = _loops(settings)
-        self._intake = intake(
-            kube,
-            self._reports,
-            self._keeper,
-            self.on_owned_change,
-            migration.live_settings_of,
-            settings,
-            self.on_push,
-        )
-        self.namespaces = kube.namespaces
+        self._context = context
+        self._loops = loops
+        self._resync_seconds = resync_seconds
+        self.namespaces = context.kube.namespaces
         self._known: set[ObjectKey] = set()
         self._refusals_reported: set[ObjectKey] = set()
         self._migration_of_app: dict[tuple[str, str], str] = {}
@@ -160,10 +118,10 @@ class Operator:
     async def on_push(self, repository: str, branch: str) -> int:
         """Check the Deployments that follow a branch now, and return their number."""
         count = 0
-        async for raw in self._kube.every("Deployment"):
+        async for raw in self._context.kube.every("Deployment"):
             if deployment.follows(raw, repository, branch):
                 metadata = raw["metadata"]
-                self._context.checked.pop(f"{metadata['namespace']}/{metadata['name']}", None)
+                self._context.lookups.forget(metadata["namespace"], metadata["name"])
                 self.enqueue("Deployment", metadata["namespace"], metadata["name"])
                 count += 1
         return count
@@ -172,15 +130,11 @@ class Operator:
 
     async def work(self) -> None:
         """Run everything that kopf does not, until cancelled."""
-        try:
-            async with served(self._intake, self._settings.intake_port), asyncio.TaskGroup() as group:
-                for _ in range(_WORKERS):
-                    group.create_task(self._worker())
-                group.create_task(self._resync())
-                group.create_task(self._keeper.expire_periodically())
-        finally:
-            await self._context.providers.close()
-            self._journal.close()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_WORKERS):
+                group.create_task(self._worker())
+            group.create_task(self._resync())
+            group.create_task(self._context.keeper.expire_periodically())
 
     async def _worker(self) -> None:
         while True:
@@ -209,7 +163,7 @@ class Operator:
                 metrics.SECONDS.labels(key.kind).observe(time.monotonic() - began)
 
     async def _one(self, key: ObjectKey) -> float | None:
-        raw = await self._kube.get(key.kind, key.namespace, key.name)
+        raw = await self._context.kube.get(key.kind, key.namespace, key.name)
         if raw is None:
             self._forget(key)
             return None
@@ -230,7 +184,7 @@ class Operator:
         self._refusals_reported.discard(key)
         metrics.record_phase(key.kind, key.namespace, key.name, "")
         if key.kind == "Deployment":
-            self._context.checked.pop(f"{key.namespace}/{key.name}", None)
+            self._context.lookups.forget(key.namespace, key.name)
         elif key.kind == "Migration":
             apps = self._migration_of_app.items()
             self._migration_of_app = {app: name for app, name in apps if (app[0], name) != (key.namespace, key.name)}
@@ -253,18 +207,18 @@ class Operator:
         while True:
             for kind in _KINDS:
                 with contextlib.suppress(KubeError):
-                    async for raw in self._kube.every(kind):
+                    async for raw in self._context.kube.every(kind):
                         self.on_object(kind, raw)
             self._enqueue_known()
             self._resynced = time.monotonic()
-            await asyncio.sleep(self._settings.resync_seconds)
+            await asyncio.sleep(self._resync_seconds)
 
     # -- health -------------------------------------------------------------------------------------------------------
 
     def health_problem(self) -> str:
         """Why this process is unhealthy, such as a stuck key; empty if it is healthy."""
         moment = time.monotonic()
-        if moment - self._resynced > self._settings.resync_seconds + _STUCK_SECONDS:
+        if moment - self._resynced > self._resync_seconds + _STUCK_SECONDS:
             return "objects were not listed for too long"
         stuck = [key for key, began in self._busy.items() if moment - began > _STUCK_SECONDS]
         return f"{stuck[0].kind} {stuck[0].namespace}/{stuck[0].name} is stuck" if stuck else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import fields
 
 from pydantic import ValidationError
@@ -14,56 +13,34 @@ from starlette.routing import Route
 
 from landfall import metrics
 from landfall.api.worker_protocol import Dials, Report, Taken
-from landfall.controllers.reports import Reports
+from landfall.controllers.intake_parts import IntakeParts
 from landfall.intake.answers import application, body, refused
-from landfall.intake.github_webhook import GitHubWebhook, Pushed
+from landfall.intake.github_webhook import GitHubWebhook
 from landfall.intake.journal_api import Reading
 from landfall.intake.jwks_tokens import PublishedKeys
 from landfall.intake.token_review import Gateway, TokenReviews
 from landfall.intake.uploads import Uploads
 from landfall.intake.workers import Workers
 from landfall.journal.store import LogSource, Sample, StoredLine
-from landfall.journal.writer import JournalWriter
-from landfall.kube.client import Kube, Object
 from landfall.kube.errors import KubeError
 from landfall.lib.logs import event
 from landfall.lib.redact import redacted
-from landfall.settings import OperatorSettings
 
 _LARGEST = 64 * 1024 * 1024
 _ACCOUNT = "system:serviceaccount:"
-Changed = Callable[[str, str, str], None]
-Dialled = Callable[[Object], Dials | None]
 
 
 class Intake:
-    """The web application.
+    """The web application."""
 
-    `changed` is called with kind, namespace and name of the owner of a Job that reported. `dialled` returns the live settings of a Migration.
-    `pushed` is called for pushes that GitHub reports.
-    """
-
-    def __init__(
-        self,
-        kube: Kube,
-        reports: Reports,
-        keeper: JournalWriter,
-        changed: Changed,
-        dialled: Dialled,
-        settings: OperatorSettings,
-        pushed: Pushed,
-    ) -> None:
-        self._webhook = GitHubWebhook(settings.webhook_secret, pushed)
-        judge = PublishedKeys(kube) if kube.namespaces else TokenReviews(kube)
-        self._workers = Workers(judge, kube)
-        gateway = Gateway(judge, settings.gateway)
-        self._reading = Reading(gateway, keeper)
-        self._uploads = Uploads(kube, gateway, settings.builds)
-        self._kube = kube
-        self._reports = reports
-        self._keeper = keeper
-        self._changed = changed
-        self._dialled = dialled
+    def __init__(self, parts: IntakeParts) -> None:
+        self._webhook = GitHubWebhook(parts.webhook_secret, parts.on_push)
+        judge = PublishedKeys(parts.kube) if parts.kube.namespaces else TokenReviews(parts.kube)
+        self._workers = Workers(judge, parts.kube)
+        gateway = Gateway(judge, parts.gateway)
+        self._reading = Reading(gateway, parts.keeper)
+        self._uploads = Uploads(parts.kube, gateway, parts.builds)
+        self._parts = parts
 
     def application(self) -> Starlette:
         """The routes of workers, of GitHub, and of the gateway."""
@@ -84,10 +61,10 @@ class Intake:
             return refused(400, "invalid report")
         source = worker.source
         kept_report = report.model_copy(update={"lines": (), "pod": source.pod, "pod_created": worker.pod_created})
-        if self._reports.take(source.namespace, worker.job, kept_report):
+        if self._parts.reports.take(source.namespace, worker.job, kept_report):
             metrics.REPORTS.inc()
-            self._changed(worker.owner_kind, source.namespace, worker.owner)
-        is_stored = await self._keeper.append(source, _lines(report), _samples(report))
+            self._parts.on_owned_change(worker.owner_kind, source.namespace, worker.owner)
+        is_stored = await self._parts.keeper.append(source, _lines(report), _samples(report))
         last = report.lines[-1].number if is_stored and report.lines else -1
         dials = await self._dials(source) if not report.final and worker.verb in {"run", "help"} else None
         answer = Taken(taken=report.sequence, lines=last, dials=dials)
@@ -96,10 +73,10 @@ class Intake:
     async def _dials(self, source: LogSource) -> Dials | None:
         """The current live settings of the spec. If they cannot be read, the worker keeps its last ones."""
         try:
-            raw = await self._kube.get(source.kind, source.namespace, source.name)
+            raw = await self._parts.kube.get(source.kind, source.namespace, source.name)
         except KubeError:
             return None
-        return self._dialled(raw) if raw else None
+        return self._parts.live_settings_of(raw) if raw else None
 
 
 def _lines(report: Report) -> list[StoredLine]:

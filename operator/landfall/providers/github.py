@@ -6,7 +6,6 @@ Conditional requests do not count against the rate limit if nothing has changed,
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -44,7 +43,7 @@ class CommitStatus:
 class GitHub:
     """One client for all repositories. `base`: the URL of the API; GitHub Enterprise has its own."""
 
-    def __init__(self, base: str, client: Callable[[], outgoing.Client]) -> None:
+    def __init__(self, base: str, client: outgoing.Client) -> None:
         self._base = base
         self._client = client
         self._known: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = {}
@@ -69,7 +68,7 @@ class GitHub:
         path = f"/repos/{status.repository}/statuses/{status.sha}"
         try:
             async with outgoing.send(
-                self._client(),
+                self._client,
                 "POST",
                 f"{self._base}{path}",
                 _LIMITS,
@@ -88,7 +87,7 @@ class GitHub:
         headers = {**_headers(token), **({"If-None-Match": tag} if tag else {})}
         try:
             async with outgoing.send(
-                self._client(), "GET", f"{self._base}{path}", _LIMITS, headers=headers, redirects=True
+                self._client, "GET", f"{self._base}{path}", _LIMITS, headers=headers, redirects=True
             ) as answer:
                 if answer.status_code == 304:
                     return before

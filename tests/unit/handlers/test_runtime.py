@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import pytest
 from prometheus_client import REGISTRY
-from starlette.applications import Starlette
 
 from landfall import metrics as loop
 from landfall.api.migration import LABEL_MIGRATION
 from landfall.api.worker_protocol import Report, Task
 from landfall.controllers import jobs, reports
 from landfall.handlers import runtime as handlers
+from landfall.handlers.factory import build
 from landfall.handlers.runtime import Operator, RetryDelays
 from landfall.handlers.workqueue import ObjectKey
 from landfall.kube.errors import ForbiddenError
@@ -40,9 +40,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
     return fake
 
 
-def _operator() -> Operator:
+def _operator(kube: _Refusing | None = None) -> Operator:
     settings = OperatorSettings(image="i", intake_url="u", journal_url="sqlite://")
-    return Operator(cast("Any", _Refusing()), settings, lambda *_: Starlette())
+    return build(cast("Any", kube or _Refusing()), settings).operator
 
 
 def _enqueued_after_lists(monkeypatch: pytest.MonkeyPatch, seconds: float, most: float, times: int) -> list[str]:
@@ -126,9 +126,7 @@ class _Refusing:
 
 def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
     kube, key = _Refusing(), ObjectKey("Connection", "store", "new")
-    operator = Operator(
-        cast("Any", kube), OperatorSettings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
-    )
+    operator = _operator(kube)
 
     async def looked() -> None:
         for _ in range(3):
@@ -148,16 +146,14 @@ def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
 
 
 def test_nothing_is_kept_of_what_is_gone() -> None:
-    operator = Operator(
-        cast("Any", _Refusing()), OperatorSettings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
-    )
+    operator = _operator(_Refusing())
 
     async def lived(number: int) -> None:
         space = f"preview-{number}"
         operator.on_object(
             "Migration", {"metadata": {"namespace": space, "name": "move"}, "spec": {"app": {"deploymentRef": {"name": "web"}}}}
         )
-        operator._context.checked[f"{space}/web"] = cast("Any", None)  # noqa: SLF001  as a look does
+        operator._context.lookups.record(space, "web", cast("Any", None))  # noqa: SLF001  as a reconcile does
         for key in (ObjectKey("Migration", space, "move"), ObjectKey("Deployment", space, "web")):
             await operator._one(key)  # noqa: SLF001  as its worker does, once it is gone
 
@@ -167,7 +163,7 @@ def test_nothing_is_kept_of_what_is_gone() -> None:
 
     asyncio.run(all_of_them())
     state = (operator._known, operator._refusals_reported, operator._migration_of_app)  # noqa: SLF001  what it holds
-    assert (*state, operator._context.checked) == (set(), set(), {}, {})  # noqa: SLF001  what it holds
+    assert (*state, len(operator._context.lookups)) == (set(), set(), {}, 0)  # noqa: SLF001  what it holds
 
 
 def test_reports_that_nobody_forgets_go_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,9 +199,7 @@ def test_kopf_never_gives_a_watch_up() -> None:
 
 
 def test_a_change_of_a_run_enqueues_its_migration_and_no_other() -> None:
-    operator = Operator(
-        cast("Any", _Refusing()), OperatorSettings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
-    )
+    operator = _operator(_Refusing())
     names = ("s", "shop", "shop-orders", "shop-orders-2")
     woken: list[ObjectKey] = []
 

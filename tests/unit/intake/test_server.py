@@ -11,6 +11,8 @@ import pytest
 from starlette.requests import Request
 
 from landfall.api.worker_protocol import Report, Taken
+from landfall.controllers.deployment.build_jobs import BuildSettings
+from landfall.controllers.intake_parts import IntakeParts
 from landfall.controllers.migration.reconcile import live_settings_of
 from landfall.controllers.reports import Reports
 from landfall.intake.server import Intake
@@ -19,7 +21,6 @@ from landfall.intake.workers import Workers
 from landfall.journal.store import Journal
 from landfall.journal.writer import JournalWriter
 from landfall.kube.client import Kube
-from landfall.settings import OperatorSettings
 from tests.support.asgi import Client
 
 Object = dict[str, Any]
@@ -60,12 +61,22 @@ class Cluster:
 def _answer(tmp_path: Path, cluster: Cluster) -> tuple[int, str]:
     """Status and body of what a report is answered with."""
     keeper = JournalWriter(Journal(f"sqlite:///{tmp_path}/journal.db"), 30, 1000, lambda: datetime(2026, 1, 1, tzinfo=UTC))
-    settings = OperatorSettings(image="i", intake_url="u")
 
     async def pushed(_repository: str, _branch: str) -> int:
         return 0
 
-    intake = Intake(cast("Kube", cluster), Reports(), keeper, lambda *_: None, live_settings_of, settings, pushed)
+    parts = IntakeParts(
+        kube=cast("Kube", cluster),
+        reports=Reports(),
+        keeper=keeper,
+        on_owned_change=lambda *_: None,
+        live_settings_of=live_settings_of,
+        on_push=pushed,
+        webhook_secret="",
+        gateway="",
+        builds=BuildSettings(),
+    )
+    intake = Intake(parts)
 
     body = Report(sequence=3).model_dump_json(by_alias=True).encode()
     answer = Client(intake.application()).ask("POST", "/v1/reports", body, {"Authorization": "Bearer x"})

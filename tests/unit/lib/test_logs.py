@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 import pytest
-from starlette.applications import Starlette
 
 from landfall.api.apikey import Key
 from landfall.controllers.connection.actions import ProbeAction
@@ -20,7 +19,7 @@ from landfall.controllers.deployment.actions import DeploymentAction
 from landfall.controllers.migration.actions import CreateJob, MigrationAction
 from landfall.gateway.auth import Caller
 from landfall.handlers import workqueue
-from landfall.handlers.runtime import Operator
+from landfall.handlers.factory import build
 from landfall.kube.errors import KubeError
 from landfall.lib.logs import JsonLines, event
 from landfall.settings import OperatorSettings
@@ -125,9 +124,7 @@ def test_a_reconcile_that_fails_is_one_line(
         async def get(self, *_: str) -> Object:
             raise error
 
-    operator = Operator(
-        cast("Any", Kube()), OperatorSettings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
-    )
+    operator = build(cast("Any", Kube()), OperatorSettings(image="i", intake_url="u", journal_url="sqlite://")).operator
 
     async def work() -> None:
         operator.queue.add(workqueue.ObjectKey("Migration", "shop", "orders"))

@@ -134,7 +134,7 @@ def test_every_match_is_checked_to_be_exhaustive() -> None:
 
 # How many parameters, results and fields are objects as the API server returns them, or dicts of anything. A new one travels as a model or as
 # a dataclass instead; a change that makes one of these a model lowers the number.
-_BARE = {"controllers": 135, "gateway": 187, "handlers": 6, "intake": 8, "worker": 6}
+_BARE = {"controllers": 136, "gateway": 187, "handlers": 5, "intake": 8, "worker": 6}
 _BARE_TYPE = re.compile(r"\bObject\b|(?:dict|Mapping)\[str, (?:Any|object)\]")
 
 

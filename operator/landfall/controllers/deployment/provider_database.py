@@ -148,7 +148,7 @@ def _name(deployment: Object) -> str:
 
 async def _supabase_made(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
     _needed(credentials, "token")
-    api = Supabase(context.providers.supabase, context.providers.client(), credentials["token"])
+    api = Supabase(context.providers.supabase, context.providers.client, credentials["token"])
     if not (own.held and own.held.get("landfall-ref")):
         await own.add(**{"landfall-ref": await _supabase_asked_for(api, deployment, credentials, own)})
     held = own.held or {}
@@ -193,11 +193,9 @@ async def _supabase(context: Context, deployment: Object, credentials: Mapping[s
     del deployment, own
     if credentials.get("url") and not credentials.get("token"):
         _needed(credentials, "serviceRoleKey")
-        return await supabase.environment_of_url(
-            context.providers.user_client(), credentials["url"], credentials["serviceRoleKey"]
-        )
+        return await supabase.environment_of_url(context.providers.user_client, credentials["url"], credentials["serviceRoleKey"])
     _needed(credentials, "token", "ref")
-    api = Supabase(context.providers.supabase, context.providers.client(), credentials["token"])
+    api = Supabase(context.providers.supabase, context.providers.client, credentials["token"])
     return await _supabase_ready(api, credentials["ref"], credentials.get("password", ""))
 
 
@@ -209,7 +207,7 @@ async def _appwrite_made(context: Context, deployment: Object, credentials: Mapp
     _needed(credentials, "endpoint")
     if own.held is None:
         await own.begin(**{"landfall-project": f"lf-{secrets.token_hex(8)}"})
-    project, name, client = (own.held or {})["landfall-project"], _name(deployment), context.providers.user_client()
+    project, name, client = (own.held or {})["landfall-project"], _name(deployment), context.providers.user_client
     endpoint, region = credentials["endpoint"], credentials.get("region", "")
     if credentials.get("session"):
         _needed(credentials, "team")
@@ -241,5 +239,5 @@ async def _appwrite(context: Context, deployment: Object, credentials: Mapping[s
     del deployment, own
     _needed(credentials, "endpoint", "project", "key")
     endpoint, project, key = credentials["endpoint"], credentials["project"], credentials["key"]
-    await Appwrite.of_project(endpoint, context.providers.user_client(), project, key).verify()
+    await Appwrite.of_project(endpoint, context.providers.user_client, project, key).verify()
     return appwrite.environment(endpoint, project, key, credentials.get("database", ""))

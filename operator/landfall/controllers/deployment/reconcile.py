@@ -46,8 +46,8 @@ from landfall.manifests.workload import LABEL_WORKLOAD
 _SOON_SECONDS = 0.05
 
 
-async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> float | None:
-    """Observe, decide, act, write the status; returns the seconds until the next reconcile."""
+async def reconcile(context: Context, raw: Object, builds: BuildSettings) -> float | None:
+    """Observe, decide, act, write the status; returns the seconds until the next reconcile. `builds`: how apps are built."""
     if "deletionTimestamp" in raw["metadata"]:
         return None  # everything created has an owner reference and is deleted with it
     problem = invalid(Deployment, raw)

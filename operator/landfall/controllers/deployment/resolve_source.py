@@ -11,6 +11,7 @@ from landfall.controllers.deployment.build_jobs import TOKEN_KEY
 from landfall.controllers.deployment.desired_release import identity, source_key
 from landfall.controllers.deployment.environment import content
 from landfall.controllers.deployment.observed import DeploymentProblem
+from landfall.controllers.source_lookups import SourceLookup
 from landfall.lib.redact import redacted
 from landfall.providers.errors import ProviderError
 from landfall.providers.git import Remote, head
@@ -50,20 +51,19 @@ async def resolved(
     if repository is None:
         return known or Resolved(key=key, commit=identity(spec.source, "").removeprefix("sha256:"), resolved_at=now), None
     follows = spec.rollout.follow and repository.commit is None and spec.rollback_to is None
-    place, question = f"{namespace}/{deployment.metadata.name}", f"{key}/{request}" if request else key
-    last = context.checked.get(place)
-    last = last if last and last[3] == question else None
+    name, question = deployment.metadata.name, f"{key}/{request}" if request else key
+    last = context.lookups.of(namespace, name, question)
     if last is None:
         due = follows or bool(request) or known is None
     else:
-        again = follows or (bool(request) and last[2] is not None)
-        due = last[1] is None or (again and now - last[0] >= timedelta(seconds=follow_seconds))
+        again = follows or (bool(request) and last.problem is not None)
+        due = last.found is None or (again and now - last.at >= timedelta(seconds=follow_seconds))
     if not due and last:  # what was found, even if writing it to the status has failed since
-        return last[1], last[2] if follows or request else None
+        return last.found, last.problem if follows or request else None
     if not due:
         return known, None
-    found, problem = await _looked_up(context, namespace, repository, last[1] if last else known, key)
-    context.checked[place] = (now, found, problem, question)
+    found, problem = await _looked_up(context, namespace, repository, last.found if last else known, key)
+    context.lookups.record(namespace, name, SourceLookup(now, question, found, problem))
     return found, problem
 
 
@@ -98,7 +98,7 @@ async def _look_up_commit(context: Context, repository: GitHubSource | GitSource
     if repository.commit:
         return Commit(repository.commit, "")
     remote = Remote(repository.url, opens.token, opens.username)
-    sha, branch = await head(context.providers.user_client(), remote, repository.branch or "")
+    sha, branch = await head(context.providers.user_client, remote, repository.branch or "")
     return Commit(sha, "", branch)
 
 

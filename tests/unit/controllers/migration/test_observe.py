@@ -283,7 +283,7 @@ def test_a_deployment_takes_note_of_a_gate_also_where_its_next_act_is_refused() 
     api = Refusing(deployment, _moves("move", 1, app={"deployment": "shop", "state": "Failed"}))
     api.observed = False
     with pytest.raises(ForbiddenError):
-        asyncio.run(reconcile(_context(api, Reports()), BuildSettings(), deployment))
+        asyncio.run(reconcile(_context(api, Reports()), deployment, BuildSettings()))
     gate = api.objects["Deployment", "shop"]["status"]["gate"]
     assert (gate["run"], gate["state"]) == ("move-1", "Failed")
 
@@ -295,7 +295,7 @@ def test_a_spec_that_cannot_be_read_leaves_what_else_the_status_holds() -> None:
     migration = _object("Migration", "shop", {}, run_of, uid="m")
     api = Refusing(deployment, migration)
     api.observed = False
-    asyncio.run(reconcile(_context(api, Reports()), BuildSettings(), deployment))
+    asyncio.run(reconcile(_context(api, Reports()), deployment, BuildSettings()))
     asyncio.run(reconcile_migration(_context(api, Reports()), migration))
     for kind, fields in (("Deployment", before), ("Migration", run_of)):
         status = api.objects[kind, "shop"]["status"]
