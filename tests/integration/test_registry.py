@@ -142,7 +142,7 @@ def ask(github: GitHub, repository: str, ref: str = "", token: str = "") -> Comm
 
     async def work() -> Commit:
         async with outgoing.client() as client:
-            return await Client(github.url, lambda: client).commit(repository, ref, token)
+            return await Client(github.url, client).commit(repository, ref, token)
 
     return asyncio.run(work())
 
