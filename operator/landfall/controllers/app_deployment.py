@@ -23,22 +23,22 @@ async def observe(context: Context, raw: Object, migration: Migration) -> Observ
     held_raw = await context.kube.get("Deployment", raw["metadata"]["namespace"], name)
     if held_raw is None or "deletionTimestamp" in held_raw["metadata"]:
         return ObservedApp(name)
-    found = Deployment.model_validate(to_model_input(held_raw))
-    status, fresh = found.status, held_raw.get("status", {}).get("observedGeneration") == held_raw["metadata"]["generation"]
-    held = {c.type: c for c in status.conditions} if status and fresh else {}
-    ready = held.get("Ready")
+    deployment = Deployment.model_validate(to_model_input(held_raw))
+    status, fresh = deployment.status, held_raw.get("status", {}).get("observedGeneration") == held_raw["metadata"]["generation"]
+    conditions = {c.type: c for c in status.conditions} if status and fresh else {}
+    ready = conditions.get("Ready")
     return ObservedApp(
         name=name,
         there=True,
-        differs=app.template is not None and found.spec != app.template,
+        differs=app.template is not None and deployment.spec != app.template,
         ready=(ready.status, ready.reason, ready.message) if ready else ("Unknown", "", ""),
         waits_for_data=ready is not None and ready.reason == WAITS,
-        stalled="Stalled" in held,
+        stalled="Stalled" in conditions,
         live=status.live if status else "",
         url=status.url if status else "",
-        drain_seconds=found.spec.rollout.drain_seconds,
+        drain_seconds=deployment.spec.rollout.drain_seconds,
         gate=status.gate if status else None,
-        on_source=await _on_source(context, raw, found),
+        on_source=await _on_source(context, raw, deployment),
     )
 
 
@@ -50,9 +50,9 @@ async def _on_source(context: Context, migration: Object, deployment: Deployment
     if source == target:
         return ""
     spec = deployment.spec
-    named = spec.database.connection_ref.name if spec.database and spec.database.connection_ref else ""
+    connection_name = spec.database.connection_ref.name if spec.database and spec.database.connection_ref else ""
     end = await _end(context, migration["metadata"]["namespace"], source, target)
-    return source if end.named_by(named, secrets_of(spec.env)) else ""
+    return source if end.named_by(connection_name, secrets_of(spec.env)) else ""
 
 
 def _names(migration: Object) -> tuple[str, str]:
@@ -63,7 +63,7 @@ def _names(migration: Object) -> tuple[str, str]:
 
 async def _end(context: Context, namespace: str, name: str, other: str) -> MigrationSide:
     """A Connection with its Secret. The Secret is left out if both sides use the same one, because it does not identify a side then."""
-    secrets = [await _secret(context, namespace, one) for one in (name, other)]
+    secrets = [await _secret(context, namespace, secret_name) for secret_name in (name, other)]
     return MigrationSide(name, "" if secrets[0] == secrets[1] else secrets[0])
 
 
@@ -85,22 +85,24 @@ async def gates(context: Context, namespace: str, name: str) -> tuple[Gate | Non
     Returns:
         The gate that its release waits for, if any; and the gates of migrations whose source no longer holds its data.
     """
-    found = [
+    gates_found = [
         (raw, await _gate(context, raw))
         for raw in await context.kube.listed("Migration", namespace)
         if deployment_name(raw) == name and raw["spec"].get("data") and "deletionTimestamp" not in raw["metadata"]
     ]
-    created = [(str(raw["metadata"]["creationTimestamp"]), gate) for raw, gate in found]
-    ended = [(str((raw.get("status") or {}).get("completionTime") or context.clock().isoformat()), gate) for raw, gate in found]
-    return governing(created), migrated_away(ended)
+    created = [(str(raw["metadata"]["creationTimestamp"]), gate) for raw, gate in gates_found]
+    completed_gates = [
+        (str((raw.get("status") or {}).get("completionTime") or context.clock().isoformat()), gate) for raw, gate in gates_found
+    ]
+    return governing(created), migrated_away(completed_gates)
 
 
 async def _gate(context: Context, raw: Object) -> Gate:
     status, (source, target) = raw.get("status") or {}, _names(raw)
     state = app_state((status.get("app") or {}).get("state"))
     end = await _end(context, raw["metadata"]["namespace"], source, target)
-    begun, cancelled = bool(status.get("startTime")), status.get("phase") == Phase.CANCELLED
-    return Gate(raw["metadata"]["name"], str(status.get("run", "")), state, end, target, begun=begun, cancelled=cancelled)
+    has_begun, cancelled = bool(status.get("startTime")), status.get("phase") == Phase.CANCELLED
+    return Gate(raw["metadata"]["name"], str(status.get("run", "")), state, end, target, begun=has_begun, cancelled=cancelled)
 
 
 async def create(context: Context, migration: Object, name: str) -> None:

@@ -89,13 +89,13 @@ class Context:
             return
 
     async def report(
-        self, raw: Object, seen: ObservedObject, decision: ReconcileDecision[ControllerAction], fields: dict[str, Any]
+        self, raw: Object, observed: ObservedObject, decision: ReconcileDecision[ControllerAction], fields: dict[str, Any]
     ) -> None:
         """Write the status if it changed, and an Event if the condition Ready changed.
 
         Args:
             raw: The object as it was read.
-            seen: What was observed of it.
+            observed: What was observed of it.
             decision: Its phase and conditions.
             fields: Further fields of the status; empty values are left out.
 
@@ -105,10 +105,10 @@ class Context:
         """
         metadata, before = raw["metadata"], raw.get("status") or {}
         metrics.record_phase(raw["kind"], metadata["namespace"], metadata["name"], str(decision.phase))
-        current = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
+        current = [c.model_dump(mode="json", by_alias=True) for c in conditions(observed, decision)]
         for condition in current:
             condition["message"] = redacted(condition["message"])[:_MESSAGE]
-        status = {"observedGeneration": seen.generation, "phase": str(decision.phase), "conditions": current, **fields}
+        status = {"observedGeneration": observed.generation, "phase": str(decision.phase), "conditions": current, **fields}
         status = {name: value for name, value in status.items() if value not in (None, "", [], ())}
         if status == before:
             return
@@ -173,8 +173,8 @@ def log_write(raw: Object, name: str, **fields: str | int) -> None:
     """
     metadata = raw["metadata"]
     about = {"kind": raw["kind"], "namespace": metadata["namespace"], "name": metadata["name"]}
-    written: dict[str, Any] = {"action": name, **fields}
-    logs.event(logging.INFO, "action_applied", **about, **written)
+    all_fields: dict[str, Any] = {"action": name, **fields}
+    logs.event(logging.INFO, "action_applied", **about, **all_fields)
 
 
 def minimal_observed(raw: Object, context: Context) -> ObservedObject:

@@ -74,8 +74,8 @@ def governing(gates: Iterable[tuple[str, Gate]]) -> Gate | None:
         until the app is live; a closed one; one whose app is live or whose data has been rolled back. Among equals the newest. None if
         there are no gates.
     """
-    found = tuple(gates)
-    return max(found, key=lambda one: (_rank(one[0], one[1], found), one[0]), default=("", None))[1]
+    all_gates = tuple(gates)
+    return max(all_gates, key=lambda entry: (_rank(entry[0], entry[1], all_gates), entry[0]), default=("", None))[1]
 
 
 def _rank(created: str, gate: Gate, gates: tuple[tuple[str, Gate], ...]) -> int:
@@ -92,7 +92,7 @@ def _idle(created: str, gate: Gate, gates: tuple[tuple[str, Gate], ...]) -> bool
     """Whether a gate can be ignored: not started or cancelled, and another one has opened since. One that will continue from there counts."""
     if gate.begun and not gate.cancelled:
         return False
-    opened = [(when, one) for when, one in gates if one.open and one.target != gate.source.connection]
+    opened = [(when, other_gate) for when, other_gate in gates if other_gate.open and other_gate.target != gate.source.connection]
     return any(gate.cancelled or when > created for when, _ in opened)
 
 
@@ -102,12 +102,12 @@ def migrated_away(gates: Iterable[tuple[str, Gate]]) -> tuple[Gate, ...]:
     Args:
         gates: Those of all Migrations that refer to a Deployment, each with the time of its completion or, before that, of its creation.
     """
-    found: dict[str, Gate] = {}
-    for _, gate in sorted(gates, key=lambda one: one[0]):
+    by_connection: dict[str, Gate] = {}
+    for _, gate in sorted(gates, key=lambda entry: entry[0]):
         if gate.state in _CUT_OVER and gate.source.connection != gate.target:
-            found.pop(gate.target, None)
-            found[gate.source.connection] = gate
-    return tuple(found.values())
+            by_connection.pop(gate.target, None)
+            by_connection[gate.source.connection] = gate
+    return tuple(by_connection.values())
 
 
 def secrets_of(variables: Iterable[Variable]) -> frozenset[str]:

@@ -55,21 +55,23 @@ class ObservedObject:
     conditions: tuple[Condition, ...] = field(default=())
 
 
-def conditions(seen: ObservedObject, decision: ReconcileDecision[ControllerAction]) -> tuple[Condition, ...]:
+def conditions(observed: ObservedObject, decision: ReconcileDecision[ControllerAction]) -> tuple[Condition, ...]:
     """The conditions of a decision. A condition whose status did not change keeps its transition time."""
-    told: dict[str, tuple[str, str, str]] = {"Ready": (*decision.ready, decision.message)}
+    states: dict[str, tuple[str, str, str]] = {"Ready": (*decision.ready, decision.message)}
     if decision.working:
-        told["Reconciling"] = ("True", decision.ready[1], decision.message)
+        states["Reconciling"] = ("True", decision.ready[1], decision.message)
     if decision.stalled:
-        told["Stalled"] = ("True", decision.ready[1], decision.message)
-    for kind, (status, reason, *own) in decision.facts:
-        told[kind] = (status, reason, own[0] if own else decision.message if status == "False" else "")
-    before = {c.type: c for c in seen.conditions}
-    return tuple(_condition(kind, *flag, seen, before.get(kind)) for kind, flag in told.items())
+        states["Stalled"] = ("True", decision.ready[1], decision.message)
+    for kind, (status, reason, *own_message) in decision.facts:
+        states[kind] = (status, reason, own_message[0] if own_message else decision.message if status == "False" else "")
+    before = {c.type: c for c in observed.conditions}
+    return tuple(_condition(kind, *flag, observed, before.get(kind)) for kind, flag in states.items())
 
 
-def _condition(kind: str, status: str, reason: str, message: str, seen: ObservedObject, before: Condition | None) -> Condition:
-    since = before.last_transition_time if before and before.status == status else seen.now
+def _condition(
+    kind: str, status: str, reason: str, message: str, observed: ObservedObject, before: Condition | None
+) -> Condition:
+    since = before.last_transition_time if before and before.status == status else observed.now
     return Condition.model_validate(
         {
             "type": kind,
@@ -77,6 +79,6 @@ def _condition(kind: str, status: str, reason: str, message: str, seen: Observed
             "reason": reason,
             "message": message,
             "lastTransitionTime": since,
-            "observedGeneration": seen.generation,
+            "observedGeneration": observed.generation,
         }
     )

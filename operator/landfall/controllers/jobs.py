@@ -47,20 +47,20 @@ def is_ended(raw: Object) -> bool:
 
 def observed_jobs(raw: Sequence[Object], owner_uid: str, now: datetime) -> tuple[ObservedJob, ...]:
     """The Jobs of an owner, without those of an earlier owner of the same name."""
-    return tuple(_observed(one, now) for one in raw if owned_by(one, owner_uid))
+    return tuple(_observed(raw_job, now) for raw_job in raw if owned_by(raw_job, owner_uid))
 
 
 def _observed(raw: Object, now: datetime) -> ObservedJob:
     metadata, status = raw["metadata"], raw.get("status", {})
-    held = {c["type"]: c for c in status.get("conditions", []) if c["status"] == "True"}
-    end = held.get("Complete") or held.get("Failed")
+    conditions = {c["type"]: c for c in status.get("conditions", []) if c["status"] == "True"}
+    end = conditions.get("Complete") or conditions.get("Failed")
     return ObservedJob(
         name=metadata["name"],
         verb=verb_of(metadata["labels"].get(LABEL_VERB)),
         attempt=int(metadata["labels"].get(LABEL_ATTEMPT, "0")),
         inputs=metadata.get("annotations", {}).get(INPUTS, ""),
-        complete="Complete" in held,
-        failed="Failed" in held,
+        complete="Complete" in conditions,
+        failed="Failed" in conditions,
         suspended=bool(raw["spec"].get("suspend")),
         parallelism=int(raw["spec"].get("parallelism", 1)),
         ended_seconds=since(now, end["lastTransitionTime"]) if end else 0.0,
@@ -93,9 +93,9 @@ async def start(context: Context, order: WorkerJob) -> None:
 async def delete(context: Context, namespace: str, name: str) -> None:
     """Delete a Job, its pods and its task."""
     for kind in ("Job", "ConfigMap"):
-        found = await context.kube.get(kind, namespace, name)
-        if found and "deletionTimestamp" not in found["metadata"]:
-            await context.kube.delete(kind, namespace, name, found["metadata"]["uid"])
+        raw = await context.kube.get(kind, namespace, name)
+        if raw and "deletionTimestamp" not in raw["metadata"]:
+            await context.kube.delete(kind, namespace, name, raw["metadata"]["uid"])
     context.reports.forget(namespace, name)
 
 

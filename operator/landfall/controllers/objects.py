@@ -35,16 +35,20 @@ def secret_names(connection: Connection) -> list[str]:
 
 def volumes(connections: Iterable[Connection]) -> list[tuple[str, str]]:
     """The volumes with database files of Connections, as (connection, claim)."""
-    found = [(c.metadata.name, c.spec.file.persistent_volume_claim) for c in connections if c.spec.file]
-    return [(name, claim) for name, claim in found if claim]
+    claims = [(c.metadata.name, c.spec.file.persistent_volume_claim) for c in connections if c.spec.file]
+    return [(name, claim) for name, claim in claims if claim]
 
 
 def to_model_input(raw: Object) -> Object:
     """An object as input for its model: with the metadata that users write."""
     metadata = raw["metadata"]
-    kept = {k: metadata[k] for k in ("name", "namespace", "labels", "annotations") if k in metadata}
+    identity = {k: metadata[k] for k in ("name", "namespace", "labels", "annotations") if k in metadata}
     status = raw.get("status")
-    return {**{k: raw[k] for k in ("apiVersion", "kind", "spec")}, "metadata": kept, **({"status": status} if status else {})}
+    return {
+        **{k: raw[k] for k in ("apiVersion", "kind", "spec")},
+        "metadata": identity,
+        **({"status": status} if status else {}),
+    }
 
 
 def invalid(model: type[BaseModel], raw: Object) -> ReconcileDecision[Never] | None:

@@ -52,9 +52,9 @@ async def webhook(context: Context, raw: Object) -> float | None:
     return await _reconciled(context, raw, Webhook, _receiver)
 
 
-def _database(one: Connection, intake: str) -> ProbeTarget:
-    task = Task(verb="probe", intake=intake, connections={one.metadata.name: one})
-    return ProbeTarget("the database", tuple(secret_names(one)), task, one.status, _answered)
+def _database(connection: Connection, intake: str) -> ProbeTarget:
+    task = Task(verb="probe", intake=intake, connections={connection.metadata.name: connection})
+    return ProbeTarget("the database", tuple(secret_names(connection)), task, connection.status, _answered)
 
 
 def _answered(probe: ConnectionProbe) -> dict[str, Any]:
@@ -65,9 +65,11 @@ def _answered(probe: ConnectionProbe) -> dict[str, Any]:
     }
 
 
-def _receiver(one: Webhook, intake: str) -> ProbeTarget:
-    task = Task(verb="ping", intake=intake, webhook=one.model_copy(update={"status": None}))
-    return ProbeTarget("the receiver", (one.spec.secret_ref.name,), task, one.status, lambda probe: {"host": probe.version})
+def _receiver(webhook: Webhook, intake: str) -> ProbeTarget:
+    task = Task(verb="ping", intake=intake, webhook=webhook.model_copy(update={"status": None}))
+    return ProbeTarget(
+        "the receiver", (webhook.spec.secret_ref.name,), task, webhook.status, lambda probe: {"host": probe.version}
+    )
 
 
 async def _reconciled(context: Context, raw: Object, model: type[_M], asks: Callable[[_M, str], ProbeTarget]) -> float | None:
@@ -79,14 +81,14 @@ async def _reconciled(context: Context, raw: Object, model: type[_M], asks: Call
         await context.report(raw, minimal_observed(raw, context), problem, {})
         return None
     target = asks(model.model_validate(to_model_input(raw)), context.intake_url)
-    seen = await _observed(context, raw, target)
-    decision = decide(seen)
+    observed = await _observed(context, raw, target)
+    decision = decide(observed)
     if decision.action:
         await _act(context, raw, target, decision.action)
         log_action(raw, decision.action)
-    await context.report(raw, seen, decision, _status(seen, target))
-    if seen.report and seen.report.final:
-        context.reports.forget(raw["metadata"]["namespace"], seen.probe)
+    await context.report(raw, observed, decision, _status(observed, target))
+    if observed.report and observed.report.final:
+        context.reports.forget(raw["metadata"]["namespace"], observed.probe)
     return decision.again_seconds
 
 
@@ -98,8 +100,8 @@ async def _observed(context: Context, raw: Object, target: ProbeTarget) -> Obser
     probe = (
         f"{metadata['name'][:40].rstrip('-.')}-{target.task.verb}-{digest(metadata['uid'], raw['spec'], secrets, *requests)[:10]}"
     )
-    found = await context.kube.get("Job", metadata["namespace"], probe)
-    job = jobs.observed_jobs([found], metadata["uid"], now)[0] if found else None
+    raw_job = await context.kube.get("Job", metadata["namespace"], probe)
+    job = jobs.observed_jobs([raw_job], metadata["uid"], now)[0] if raw_job else None
     report = context.reports.of(metadata["namespace"], probe)
     if job and job.over and report is None and (target.before is None or target.before.probe != probe):
         report = pod_diagnosis.final_report(await context.kube.listed("Pod", metadata["namespace"], f"job-name={probe}"))
@@ -132,15 +134,15 @@ async def _act(context: Context, raw: Object, target: ProbeTarget, action: Probe
             assert_never(action)
 
 
-def _status(seen: ObservedProbe, target: ProbeTarget) -> dict[str, object]:
-    if seen.report and seen.report.final:
+def _status(observed: ObservedProbe, target: ProbeTarget) -> dict[str, object]:
+    if observed.report and observed.report.final:
         return {
-            "probe": seen.probe,
-            "probedAt": format_time(seen.now),
-            **(target.found(seen.report.probe) if seen.report.probe else {}),
-            "lastHandledRequest": seen.request.id if seen.request else None,
+            "probe": observed.probe,
+            "probedAt": format_time(observed.now),
+            **(target.found(observed.report.probe) if observed.report.probe else {}),
+            "lastHandledRequest": observed.request.id if observed.request else None,
         }
-    if seen.before is None:
+    if observed.before is None:
         return {}
-    kept = seen.before.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return {name: value for name, value in kept.items() if name not in _OF_EVERY_KIND}
+    fields = observed.before.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {name: value for name, value in fields.items() if name not in _OF_EVERY_KIND}

@@ -39,64 +39,64 @@ class ObservedProbe(ObservedObject):
     request_problem: str = ""
 
 
-def decide(seen: ObservedProbe) -> ProbeDecision:
+def decide(observed: ObservedProbe) -> ProbeDecision:
     """The next action, and the conditions."""
-    if seen.request_problem:
-        return ReconcileDecision(ProbePhase.FAILED, ("False", "RequestInvalid"), seen.request_problem, stalled=True)
-    if seen.missing_secrets:
-        message = f"Secret {seen.missing_secrets[0]!r} not found in this namespace. Create it."
+    if observed.request_problem:
+        return ReconcileDecision(ProbePhase.FAILED, ("False", "RequestInvalid"), observed.request_problem, stalled=True)
+    if observed.missing_secrets:
+        message = f"Secret {observed.missing_secrets[0]!r} not found in this namespace. Create it."
         return ReconcileDecision(ProbePhase.PENDING, ("False", "SecretMissing"), message, stalled=True, again_seconds=5)
-    found = _reported(seen) or _remembered(seen)
-    if found:
-        return found
-    if seen.job_over:  # its report was lost when the operator restarted
-        return _probing(seen, DeleteJob(seen.probe))
-    return _probing(seen, None if seen.job_there else StartProbe(seen.probe))
+    outcome = _reported(observed) or _remembered(observed)
+    if outcome:
+        return outcome
+    if observed.job_over:  # its report was lost when the operator restarted
+        return _probing(observed, DeleteJob(observed.probe))
+    return _probing(observed, None if observed.job_there else StartProbe(observed.probe))
 
 
-def _reported(seen: ObservedProbe) -> ProbeDecision | None:
+def _reported(observed: ObservedProbe) -> ProbeDecision | None:
     """The result of the running test, if it has one."""
-    report = seen.report
+    report = observed.report
     if report is None or not report.final:
         return None
     if report.failure:
-        return _failed(seen, report.failure.reason, report.failure.message)
+        return _failed(observed, report.failure.reason, report.failure.message)
     return ReconcileDecision(
-        ProbePhase.READY, ("True", "Reachable"), f"{report.probe.version if report.probe else seen.what} is reachable"
+        ProbePhase.READY, ("True", "Reachable"), f"{report.probe.version if report.probe else observed.what} is reachable"
     )
 
 
-def _remembered(seen: ObservedProbe) -> ProbeDecision | None:
+def _remembered(observed: ObservedProbe) -> ProbeDecision | None:
     """The result of the last test, if it was of the same spec and Secrets."""
-    status = seen.before
-    ready = next((c for c in seen.conditions if c.type == "Ready"), None)
-    if not status or status.probe != seen.probe or not status.probed_at or ready is None:
+    status = observed.before
+    ready = next((c for c in observed.conditions if c.type == "Ready"), None)
+    if not status or status.probe != observed.probe or not status.probed_at or ready is None:
         return None
     if ready.status == "True":
         return ReconcileDecision(ProbePhase.READY, ("True", ready.reason), ready.message)
-    return _failed(seen, ready.reason, ready.message)
+    return _failed(observed, ready.reason, ready.message)
 
 
-def _failed(seen: ObservedProbe, reason: str, message: str) -> ProbeDecision:
+def _failed(observed: ObservedProbe, reason: str, message: str) -> ProbeDecision:
     """Test again after a pause, which grows with the duration of the failure."""
-    pause = _pause(seen)
-    action: ProbeAction | None = None if seen.job_there else StartProbe(seen.probe)
-    if seen.job_over and seen.ended_seconds > pause:
-        action = DeleteJob(seen.probe)
-    left = max(pause - seen.ended_seconds, 1.0) if seen.job_over else _SOONEST_SECONDS
+    pause = _pause(observed)
+    action: ProbeAction | None = None if observed.job_there else StartProbe(observed.probe)
+    if observed.job_over and observed.ended_seconds > pause:
+        action = DeleteJob(observed.probe)
+    remaining = max(pause - observed.ended_seconds, 1.0) if observed.job_over else _SOONEST_SECONDS
     return ReconcileDecision(
-        ProbePhase.FAILED, ("False", reason), message, action, stalled=True, again_seconds=left if action is None else 2
+        ProbePhase.FAILED, ("False", reason), message, action, stalled=True, again_seconds=remaining if action is None else 2
     )
 
 
-def _pause(seen: ObservedProbe) -> float:
+def _pause(observed: ObservedProbe) -> float:
     """Seconds before the next test: a quarter of the duration of the failure, from 60 to 300."""
-    stalled = next((c for c in seen.conditions if c.type == "Stalled" and c.status == "True"), None)
-    failed = (seen.now - stalled.last_transition_time).total_seconds() if stalled else 0.0
+    stalled = next((c for c in observed.conditions if c.type == "Stalled" and c.status == "True"), None)
+    failed = (observed.now - stalled.last_transition_time).total_seconds() if stalled else 0.0
     return _BACKOFF.after(failed)
 
 
-def _probing(seen: ObservedProbe, action: ProbeAction | None) -> ProbeDecision:
+def _probing(observed: ObservedProbe, action: ProbeAction | None) -> ProbeDecision:
     return ReconcileDecision(
-        ProbePhase.PROBING, ("False", "Probing"), f"testing {seen.what}", action, working=True, again_seconds=15
+        ProbePhase.PROBING, ("False", "Probing"), f"testing {observed.what}", action, working=True, again_seconds=15
     )

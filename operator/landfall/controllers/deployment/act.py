@@ -34,29 +34,29 @@ from landfall.manifests.release import release
 from landfall.manifests.workload import LABEL_WORKLOAD, REFRESHED, preview, service, workload
 
 
-async def act(observer: DeploymentObserver, seen: ObservedDeployment, action: DeploymentAction) -> None:
+async def act(observer: DeploymentObserver, observed: ObservedDeployment, action: DeploymentAction) -> None:
     """Execute the chosen action. Raises KubeError."""
     match action:
         case MakeRelease():
-            await _make_release(observer, seen)
+            await _make_release(observer, observed)
         case MakeRollback(name):
-            await _make_rollback(observer, seen, name)
+            await _make_rollback(observer, observed, name)
         case BuildRelease(name, attempt):
             await build_jobs.start(observer.context, observer.builds, observer.releases[name], attempt)
         case ForgetRelease(name):
-            await _forget(observer, seen, name)
+            await _forget(observer, observed, name)
         case DeleteJob(name):
             await jobs.delete(observer.context, observer.namespace, name)
         case FailRelease() | SupersedeRelease():
             return  # recorded in the Release's status, which is written next
         case _:
-            await _act_on_traffic(observer, seen, action)
+            await _act_on_traffic(observer, observed, action)
 
 
-async def _act_on_traffic(observer: DeploymentObserver, seen: ObservedDeployment, action: TrafficAction) -> None:
+async def _act_on_traffic(observer: DeploymentObserver, observed: ObservedDeployment, action: TrafficAction) -> None:
     match action:
         case CreateWorkload(name, replicas):
-            await _make_workload(observer, seen, name, replicas)
+            await _make_workload(observer, observed, name, replicas)
         case ScaleWorkload(name, replicas):
             await _scale(observer, name, replicas)
         case CoolWorkload(name):
@@ -64,43 +64,46 @@ async def _act_on_traffic(observer: DeploymentObserver, seen: ObservedDeployment
         case RefreshWorkload(name, mark):
             await _refresh(observer, name, mark)
         case CreatePreview(name):
-            await _preview(observer, seen, name)
+            await _preview(observer, observed, name)
         case SwitchTraffic(name):
-            await _switch(observer, seen, name)
+            await _switch(observer, observed, name)
         case ApplyRoute():
-            await _route(observer, seen)
+            await _route(observer, observed)
         case DeleteRoute():
             await _unroute(observer)
         case _:
             assert_never(action)
 
 
-async def _make_release(observer: DeploymentObserver, seen: ObservedDeployment) -> None:
+async def _make_release(observer: DeploymentObserver, observed: ObservedDeployment) -> None:
     """Create the captured environment, then the Release that refers to it."""
-    values, problem = await observer.captured(seen)
+    values, problem = await observer.captured(observed)
     if problem:
         return  # the next reconcile reports it
-    kept = await environment.store(observer.context, observer.raw, values)
+    secret_name = await environment.store(observer.context, observer.raw, values)
     spec = desired_release.declared_release(
-        seen, names.release_name(observer.name, desired_release.revision(seen)), kept, observer.raw["metadata"]["generation"]
+        observed,
+        names.release_name(observer.name, desired_release.revision(observed)),
+        secret_name,
+        observer.raw["metadata"]["generation"],
     )
     await observer.context.created("Release", release(observer.raw, spec))
 
 
-async def _make_rollback(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
-    goal = seen.release(name)
+async def _make_rollback(observer: DeploymentObserver, observed: ObservedDeployment, name: str) -> None:
+    goal = observed.release(name)
     if goal:
-        await observer.context.created("Release", release(observer.raw, desired_release.rollback_release(seen, goal)))
+        await observer.context.created("Release", release(observer.raw, desired_release.rollback_release(observed, goal)))
 
 
-async def _make_workload(observer: DeploymentObserver, seen: ObservedDeployment, name: str, replicas: int) -> None:
+async def _make_workload(observer: DeploymentObserver, observed: ObservedDeployment, name: str, replicas: int) -> None:
     """Create the workload; for a rollback, that of the Release to which it rolls back."""
-    at = seen.release(name)
+    at = observed.release(name)
     owner = observer.releases.get(at.spec.workload) if at else None
     if at is None or owner is None:
         return
-    made = workload(owner, at.spec, at.image, at.port, replicas, observer.builds.secret)
-    await observer.context.created("Workload", made)
+    workload_object = workload(owner, at.spec, at.image, at.port, replicas, observer.builds.secret)
+    await observer.context.created("Workload", workload_object)
 
 
 async def _scale(observer: DeploymentObserver, name: str, replicas: int) -> None:
@@ -111,14 +114,14 @@ async def _scale(observer: DeploymentObserver, name: str, replicas: int) -> None
 async def _cool(observer: DeploymentObserver, name: str) -> None:
     """Scale to 0 and delete the preview Service: nodes would update its routes before the app's when pods start again."""
     await _scale(observer, name, 0)
-    held = await observer.context.kube.get("Service", observer.namespace, name)
-    if held and owned_by(held, *(one["metadata"]["uid"] for one in observer.releases.values())):
-        await observer.context.kube.delete("Service", observer.namespace, name, held["metadata"]["uid"])
+    service = await observer.context.kube.get("Service", observer.namespace, name)
+    if service and owned_by(service, *(release["metadata"]["uid"] for release in observer.releases.values())):
+        await observer.context.kube.delete("Service", observer.namespace, name, service["metadata"]["uid"])
 
 
-async def _preview(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
+async def _preview(observer: DeploymentObserver, observed: ObservedDeployment, name: str) -> None:
     """Create a Service that selects only the pods of this Release."""
-    at = seen.release(name)
+    at = observed.release(name)
     owner = observer.releases.get(at.spec.workload) if at else None
     if at and owner:
         await observer.context.created("Service", preview(owner, at.spec))
@@ -130,15 +133,15 @@ async def _refresh(observer: DeploymentObserver, name: str, mark: str) -> None:
     await observer.context.kube.patch("Workload", observer.namespace, name, [{"op": "add", "path": path, "value": mark}])
 
 
-async def _switch(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
+async def _switch(observer: DeploymentObserver, observed: ObservedDeployment, name: str) -> None:
     """Switch traffic: one write, to exactly the version of the Service that was observed."""
-    to = seen.release(name)
+    to = observed.release(name)
     if to is None:
         return
-    before = seen.service.release if seen.service else ""
-    if seen.service and before == to.name:
-        before = seen.service.previous  # the same release is selected again and replaces none
-    annotations = {RELEASE: to.name, PREVIOUS: before, SWITCHED: format_time(seen.now) or ""}
+    before = observed.service.release if observed.service else ""
+    if observed.service and before == to.name:
+        before = observed.service.previous  # the same release is selected again and replaces none
+    annotations = {RELEASE: to.name, PREVIOUS: before, SWITCHED: format_time(observed.now) or ""}
     if observer.service is None:
         await observer.context.created("Service", service(observer.raw, to.spec.workload, annotations))
         return
@@ -151,8 +154,8 @@ async def _switch(observer: DeploymentObserver, seen: ObservedDeployment, name: 
     await observer.context.kube.patch("Service", observer.namespace, observer.name, change)
 
 
-async def _route(observer: DeploymentObserver, seen: ObservedDeployment) -> None:
-    route = seen.deployment.spec.route
+async def _route(observer: DeploymentObserver, observed: ObservedDeployment) -> None:
+    route = observed.deployment.spec.route
     if route is None:
         return
     wanted_now = ingress(observer.raw, route)
@@ -172,14 +175,14 @@ async def _unroute(observer: DeploymentObserver) -> None:
         await observer.context.kube.delete("Ingress", observer.namespace, observer.name, observer.ingress["metadata"]["uid"])
 
 
-async def _forget(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
+async def _forget(observer: DeploymentObserver, observed: ObservedDeployment, name: str) -> None:
     """Delete the environment, if no other Release uses it, then the Release; what it owns is deleted with it."""
-    old = seen.release(name)
+    old = observed.release(name)
     if old is None:
         return
-    kept = old.spec.environment
-    if kept and not any(r.spec.environment == kept for r in seen.releases if r.name != old.name):
-        held = await observer.context.kube.get("Secret", observer.namespace, kept)
-        if held:
-            await observer.context.kube.delete("Secret", observer.namespace, kept, held["metadata"]["uid"])
+    environment_name = old.spec.environment
+    if environment_name and not any(r.spec.environment == environment_name for r in observed.releases if r.name != old.name):
+        secret = await observer.context.kube.get("Secret", observer.namespace, environment_name)
+        if secret:
+            await observer.context.kube.delete("Secret", observer.namespace, environment_name, secret["metadata"]["uid"])
     await observer.context.kube.delete("Release", observer.namespace, old.name, observer.releases[old.name]["metadata"]["uid"])

@@ -19,9 +19,11 @@ from landfall.providers.errors import ProviderError
 from landfall.providers.github import CommitStatus
 
 
-async def report_next(context: Context, namespace: str, seen: ObservedDeployment, releases: dict[str, Object], url: str) -> None:
+async def report_next(
+    context: Context, namespace: str, observed: ObservedDeployment, releases: dict[str, Object], url: str
+) -> None:
     """Report the first new state and record that it was reported."""
-    for release in reversed(seen.releases):
+    for release in reversed(observed.releases):
         state, github = state_to_report(release), release.spec.source.github if release.spec.source else None
         if state and github and release.name in releases:
             report = CommitStatus(

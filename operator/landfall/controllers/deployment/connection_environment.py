@@ -29,8 +29,11 @@ def problem(connection: Connection | None, name: str, secret: Mapping[str, str] 
         )
     reference = connection.spec.secret_ref
     if reference is None or secret is None:
-        which = repr(reference.name) if reference else "that it refers to"
-        return "SecretMissing", f"database: Secret {which} with the credentials of Connection {name!r} not found. Create it."
+        secret_text = repr(reference.name) if reference else "that it refers to"
+        return (
+            "SecretMissing",
+            f"database: Secret {secret_text} with the credentials of Connection {name!r} not found. Create it.",
+        )
     return None
 
 
@@ -44,14 +47,14 @@ def variables(connection: Connection, secret: Mapping[str, str]) -> tuple[Variab
     if "url" in secret:
         return (_reference(URL, reference.name, "url"),)
     parts = {"host": spec.host or "", "port": str(spec.port or spec.default_port), "database": spec.database or ""}
-    found = [Variable(name=names[part], value=text) for part, text in parts.items() if text]
-    found += [_reference(names[part], reference.name, part) for part in ("username", "password") if part in secret]
+    entries = [Variable(name=names[part], value=text) for part, text in parts.items() if text]
+    entries += [_reference(names[part], reference.name, part) for part in ("username", "password") if part in secret]
     if spec.tls.mode and (mode := client.tls_modes.get(spec.tls.mode)):
-        found.append(Variable(name=client.tls_variable, value=mode))
+        entries.append(Variable(name=client.tls_variable, value=mode))
     if all(quote(secret.get(part, ""), safe="") == secret.get(part) for part in ("username", "password")):
         place = f"$({names['username']}):$({names['password']})@{parts['host']}:{parts['port']}/{parts['database']}"
-        found.append(Variable(name=URL, value=f"{client.scheme}://{place}", capture="Live"))
-    return tuple(found)
+        entries.append(Variable(name=URL, value=f"{client.scheme}://{place}", capture="Live"))
+    return tuple(entries)
 
 
 def _client(connection: Connection) -> ClientEnvironment | None:

@@ -23,55 +23,63 @@ def identity(source: AppSource, commit: str) -> str:
     return source.image or f"{source.github.repository if source.github else ''}@{commit}"
 
 
-def inputs(seen: ObservedDeployment) -> str:
+def inputs(observed: ObservedDeployment) -> str:
     """The digest of everything in the spec that needs a new Release to change: not rollout, replicas and route."""
-    spec = seen.deployment.spec
+    spec = observed.deployment.spec
     wanted_spec = spec.model_dump(mode="json", include={"path", "build", "env", "database", "runtime", "template", "region"})
-    given = [v.model_dump(mode="json") for v in seen.given]
-    return digest(wanted_spec, identity(spec.source, seen.resolved.commit if seen.resolved else ""), seen.secrets, given)
+    given_variables = [v.model_dump(mode="json") for v in observed.given]
+    return digest(
+        wanted_spec,
+        identity(spec.source, observed.resolved.commit if observed.resolved else ""),
+        observed.secrets,
+        given_variables,
+    )
 
 
-def variables(seen: ObservedDeployment) -> tuple[Variable, ...]:
+def variables(observed: ObservedDeployment) -> tuple[Variable, ...]:
     """The environment of a new Release. The request's variables override the spec's, and those override the database's."""
-    asked = seen.pending.env if seen.pending else ()
-    found: dict[str, Variable] = {}
-    for variable in (*seen.given, *seen.deployment.spec.env, *asked):
-        found.pop(variable.name, None)  # an overriding variable also comes later in the order
-        found[variable.name] = variable
-    return tuple(found.values())
+    requested_variables = observed.pending.env if observed.pending else ()
+    by_name: dict[str, Variable] = {}
+    for variable in (*observed.given, *observed.deployment.spec.env, *requested_variables):
+        by_name.pop(variable.name, None)  # an overriding variable also comes later in the order
+        by_name[variable.name] = variable
+    return tuple(by_name.values())
 
 
-def live_variables(seen: ObservedDeployment) -> tuple[Variable, ...]:
+def live_variables(observed: ObservedDeployment) -> tuple[Variable, ...]:
     """The variables that stay references, and those built from them."""
-    return tuple(v for v in variables(seen) if v.capture == "Live")
+    return tuple(v for v in variables(observed) if v.capture == "Live")
 
 
-def captured_variables(seen: ObservedDeployment) -> tuple[Variable, ...]:
+def captured_variables(observed: ObservedDeployment) -> tuple[Variable, ...]:
     """The variables whose values a Release captures."""
-    return tuple(v for v in variables(seen) if v.capture != "Live")
+    return tuple(v for v in variables(observed) if v.capture != "Live")
 
 
-def revision(seen: ObservedDeployment) -> int:
+def revision(observed: ObservedDeployment) -> int:
     """The next revision. No number is used twice, even if the newest Release was deleted."""
-    status = seen.deployment.status
-    return max(status.revision if status else 0, *(r.spec.revision for r in seen.releases), 0) + 1
+    status = observed.deployment.status
+    return max(status.revision if status else 0, *(r.spec.revision for r in observed.releases), 0) + 1
 
 
-def declared_release(seen: ObservedDeployment, name: str, environment: str, generation: int) -> ReleaseSpec:
+def declared_release(observed: ObservedDeployment, name: str, environment: str, generation: int) -> ReleaseSpec:
     """The Release that the spec, or a request, declares. `environment` is the Secret with the captured values."""
-    spec, asked = seen.deployment.spec, seen.pending
-    resolved = seen.resolved
-    commit = (asked.commit if asked else "") or (resolved.commit if resolved else "")
+    spec, request = observed.deployment.spec, observed.pending
+    resolved = observed.resolved
+    commit = (request.commit if request else "") or (resolved.commit if resolved else "")
     key = build_key(spec, commit)
-    made = built(seen, key)
+    built_release = built(observed, key)
     # The port that the build detected; the spec of another Release of the same image may set another one.
-    found = next((r.status.build.port for r in seen.releases if made and r.image == made.image and r.status.build), None)
-    runtime = spec.runtime if spec.runtime.port or not found else spec.runtime.model_copy(update={"port": found})
+    port = next(
+        (r.status.build.port for r in observed.releases if built_release and r.image == built_release.image and r.status.build),
+        None,
+    )
+    runtime = spec.runtime if spec.runtime.port or not port else spec.runtime.model_copy(update={"port": port})
     return ReleaseSpec(
-        deployment_ref=LocalReference(name=seen.deployment.metadata.name),
-        revision=revision(seen),
-        trigger=requested(asked.id) if asked else f"generation {generation}",
-        inputs=inputs(seen),
+        deployment_ref=LocalReference(name=observed.deployment.metadata.name),
+        revision=revision(observed),
+        trigger=requested(request.id) if request else f"generation {generation}",
+        inputs=inputs(observed),
         commit=commit,
         message=resolved.message if resolved and resolved.commit == commit else "",
         branch=resolved.branch if resolved else "",
@@ -79,9 +87,9 @@ def declared_release(seen: ObservedDeployment, name: str, environment: str, gene
         path=spec.path,
         build=spec.build,
         build_key=key,
-        image=spec.source.image or (made.image if made else ""),
+        image=spec.source.image or (built_release.image if built_release else ""),
         environment=environment,
-        live_env=live_variables(seen),
+        live_env=live_variables(observed),
         runtime=runtime,
         database=spec.database.connection_ref.name if spec.database and spec.database.connection_ref else "",
         template=spec.template,
@@ -112,18 +120,18 @@ def build_key(spec: DeploymentSpec, commit: str) -> str:
     return digest(identity(spec.source, commit), spec.path, build)
 
 
-def built(seen: ObservedDeployment, key: str) -> ObservedRelease | None:
+def built(observed: ObservedDeployment, key: str) -> ObservedRelease | None:
     """An earlier Release whose image has the same build inputs."""
-    return next((r for r in reversed(seen.releases) if key and r.spec.build_key == key and r.image), None)
+    return next((r for r in reversed(observed.releases) if key and r.spec.build_key == key and r.image), None)
 
 
-def rollback_release(seen: ObservedDeployment, target: ObservedRelease) -> ReleaseSpec:
+def rollback_release(observed: ObservedDeployment, target: ObservedRelease) -> ReleaseSpec:
     """A Release with the image, environment and workload of an earlier one."""
-    live, asked = seen.live, seen.deployment.spec.rollback_to
+    live, target_request = observed.live, observed.deployment.spec.rollback_to
     return target.spec.model_copy(
         update={
-            "revision": revision(seen),
-            "trigger": requested(asked.id) if asked and asked.id else f"rollback to {target.name}",
+            "revision": revision(observed),
+            "trigger": requested(target_request.id) if target_request and target_request.id else f"rollback to {target.name}",
             "image": target.image,
             "runtime": target.spec.runtime.model_copy(update={"port": target.port}),
             "rollback_from": live.name if live else "",

@@ -28,19 +28,19 @@ async def captured(
         reference = source.secret_key_ref or source.config_map_key_ref
         if reference is None:
             continue
-        where = (kind, reference.name)
-        if where not in read:
-            read[where] = await context.kube.get(kind, namespace, reference.name)
-        held = read[where]
-        if held is None:
+        source_key = (kind, reference.name)
+        if source_key not in read:
+            read[source_key] = await context.kube.get(kind, namespace, reference.name)
+        source_object = read[source_key]
+        if source_object is None:
             return {}, (
                 f"{kind}Missing",
                 f"env {variable.name}: {kind} {reference.name!r} not found in this namespace. Create it.",
             )
-        data = held.get("data") or {}
+        data = source_object.get("data") or {}
         if reference.key not in data:
-            there = ", ".join(sorted(data)) or "none"
-            message = f"env {variable.name}: {kind} {reference.name!r} has no key {reference.key!r}. Its keys: {there}."
+            keys = ", ".join(sorted(data)) or "none"
+            message = f"env {variable.name}: {kind} {reference.name!r} has no key {reference.key!r}. Its keys: {keys}."
             return {}, (f"{kind}Missing", message)
         text = data[reference.key]
         values[variable.name] = base64.b64decode(text).decode("utf-8", "replace") if kind == "Secret" else text
@@ -49,13 +49,13 @@ async def captured(
 
 async def content(context: Context, namespace: str, name: str) -> dict[str, str] | None:
     """The content of a Secret; None if it does not exist."""
-    held = await context.kube.get("Secret", namespace, name)
-    if held is None:
+    secret = await context.kube.get("Secret", namespace, name)
+    if secret is None:
         return None
-    return {k: base64.b64decode(v).decode("utf-8", "replace") for k, v in (held.get("data") or {}).items()}
+    return {k: base64.b64decode(v).decode("utf-8", "replace") for k, v in (secret.get("data") or {}).items()}
 
 
-async def named(context: Context, deployment: Object, values: dict[str, str]) -> str | None:
+async def secret_name_of(context: Context, deployment: Object, values: dict[str, str]) -> str | None:
     """The name of the Secret for these values; empty if there are none, None if the key for names does not exist yet."""
     if not values:
         return ""
@@ -68,7 +68,7 @@ async def store(context: Context, deployment: Object, values: dict[str, str]) ->
     if not values:
         return ""
     await make_key(context, deployment)
-    name = await named(context, deployment, values) or ""
+    name = await secret_name_of(context, deployment, values) or ""
     if name:
         await context.created("Secret", environment(deployment, name, values))
     return name
@@ -83,5 +83,5 @@ async def make_key(context: Context, deployment: Object) -> None:
 
 async def _key(context: Context, deployment: Object) -> bytes:
     """The key for names; empty if it does not exist."""
-    held = await context.kube.get("Secret", deployment["metadata"]["namespace"], key_name(deployment["metadata"]["name"]))
-    return base64.b64decode(held["data"]["key"]) if held else b""
+    secret = await context.kube.get("Secret", deployment["metadata"]["namespace"], key_name(deployment["metadata"]["name"]))
+    return base64.b64decode(secret["data"]["key"]) if secret else b""

@@ -92,7 +92,7 @@ class DeploymentObserver:
         running = await self._workloads()
         self.service = await self._of_its_name("Service", self.raw)
         queue, request_problem = deploy_requests(metadata.get("annotations", {}).get(ANNOTATION, ""))
-        seen = ObservedDeployment(
+        observed = ObservedDeployment(
             now=context.clock(),
             generation=metadata["generation"],
             uid=self.uid,
@@ -104,62 +104,68 @@ class DeploymentObserver:
             route=await self._routed(),
             hold=str(metadata.get("annotations", {}).get(HOLD, "")),
             request=next_request(queue, self._handled(), {request_of(r.spec.trigger) for r in releases}),
-            queue=tuple(one.id for one in queue),
+            queue=tuple(request.id for request in queue),
             request_problem=request_problem,
             regions=await self._regions(),
             claimed_by=await self._claimed_by(),
         )
-        seen = await self._given(await self._sourced(seen))
-        seen = replace(seen, secrets=await self._secrets(seen))
+        observed = await self._with_given_variables(await self._sourced(observed))
+        observed = replace(observed, secrets=await self._secrets(observed))
         # Read after the Service, so that it is never older than what the Service selects.
-        gate, left = await app_deployment.gates(context, self.namespace, self.name)
-        seen = replace(seen, gate=gate, left=left)
-        self.wanted = current(seen)
-        seen = replace(seen, workloads={n: await self._running(seen, n, running[n]) for n in running})
-        if release_missing(seen) and not self.deployment.spec.rollback_to:
-            _, missing = await self.captured(seen)
-            seen = replace(seen, environment_problem=seen.environment_problem or missing)
-        return seen
+        gate, migrated_gates = await app_deployment.gates(context, self.namespace, self.name)
+        observed = replace(observed, gate=gate, left=migrated_gates)
+        self.wanted = current(observed)
+        observed = replace(observed, workloads={n: await self._running(observed, n, running[n]) for n in running})
+        if release_missing(observed) and not self.deployment.spec.rollback_to:
+            _, missing = await self.captured(observed)
+            observed = replace(observed, environment_problem=observed.environment_problem or missing)
+        return observed
 
     def _handled(self) -> str:
         return self.deployment.status.last_handled_request if self.deployment.status else ""
 
-    async def _sourced(self, seen: ObservedDeployment) -> ObservedDeployment:
+    async def _sourced(self, observed: ObservedDeployment) -> ObservedDeployment:
         """Add the resolved commit. A request for the newest commit waits until the source can be looked up."""
-        asked = seen.pending
-        newest = asked.id if asked and not asked.commit else ""
-        found, problem = await resolve_source.resolved(
+        pending = observed.pending
+        newest = pending.id if pending and not pending.commit else ""
+        resolved, problem = await resolve_source.resolved(
             self.context, self.namespace, self.deployment, self.builds.follow_seconds, newest
         )
-        request = None if newest and problem else seen.request
-        return replace(seen, resolved=found, source_problem=problem, request=request)
+        request = None if newest and problem else observed.request
+        return replace(observed, resolved=resolved, source_problem=problem, request=request)
 
     # -- Releases and builders ----------------------------------------------------------------------------------------
 
     async def _releases(self) -> tuple[ObservedRelease, ...]:
         listed = await self.context.kube.listed("Release", self.namespace, f"{LABEL_DEPLOYMENT}={self.name}")
-        whole = [{**one, "apiVersion": API_VERSION, "kind": "Release"} for one in listed]  # items of a list have no kind
-        mine = [one for one in [await self._release_of(one) for one in whole] if owned_by(one, self.uid)]
-        self.releases = {one["metadata"]["name"]: one for one in mine}
-        found = [_release(one) for one in mine]
-        if any(not r.image for r in found):
+        whole = [
+            {**raw_release, "apiVersion": API_VERSION, "kind": "Release"} for raw_release in listed
+        ]  # items of a list have no kind
+        own_releases = [
+            raw_release
+            for raw_release in [await self._release_of(raw_release) for raw_release in whole]
+            if owned_by(raw_release, self.uid)
+        ]
+        self.releases = {raw_release["metadata"]["name"]: raw_release for raw_release in own_releases}
+        observed_releases = [_release(raw_release) for raw_release in own_releases]
+        if any(not r.image for r in observed_releases):
             builds = await self.context.kube.listed("Job", self.namespace, f"{LABEL_KIND}=Release")
-            found = [await self._built(r, builds) if not r.image else r for r in found]
-        return tuple(sorted(found, key=lambda r: r.spec.revision))
+            observed_releases = [await self._built(r, builds) if not r.image else r for r in observed_releases]
+        return tuple(sorted(observed_releases, key=lambda r: r.spec.revision))
 
     async def _release_of(self, raw: Object) -> Object:
         """The Release, adopted together with its captured environment if it has lost its owner."""
-        mine = self._adopted("Release", raw, self.raw)
-        if mine is not raw:
+        adopted = self._adopted("Release", raw, self.raw)
+        if adopted is not raw:
             for name in filter(None, (raw["spec"].get("environment"), key_name(self.name))):
                 secret = await self.context.kube.get("Secret", self.namespace, name)
                 if secret:
                     self._adopted("Secret", secret, self.raw)
-        return mine
+        return adopted
 
     async def _of_its_name(self, kind: str, owner: Object) -> Object | None:
-        found = await self.context.kube.get(kind, self.namespace, owner["metadata"]["name"])
-        return self._adopted(kind, found, owner) if found else None
+        raw = await self.context.kube.get(kind, self.namespace, owner["metadata"]["name"])
+        return self._adopted(kind, raw, owner) if raw else None
 
     def _adopted(self, kind: str, raw: Object, owner: Object) -> Object:
         """The object, adopted if it has lost its owner reference: its labels say which Deployment it belongs to."""
@@ -169,87 +175,87 @@ class DeploymentObserver:
         self.orphans[kind, metadata["name"]] = Orphan(kind, metadata["name"], metadata["resourceVersion"], owner_of(owner))
         return {**raw, "metadata": {**metadata, "ownerReferences": [owner_of(owner)]}}
 
-    async def _built(self, seen: ObservedRelease, listed: Sequence[Object]) -> ObservedRelease:
+    async def _built(self, observed: ObservedRelease, listed: Sequence[Object]) -> ObservedRelease:
         """Add the newest build and its report."""
-        mine = [j for j in listed if j["metadata"]["labels"].get(LABEL_OWNER) == seen.name]
-        found = jobs.observed_jobs(mine, self.releases[seen.name]["metadata"]["uid"], self.context.clock())
-        job = max(found, key=lambda j: j.attempt, default=None)
-        if job is None or seen.over:
-            return replace(seen, job=job)
+        jobs_of_release = [j for j in listed if j["metadata"]["labels"].get(LABEL_OWNER) == observed.name]
+        observed_jobs = jobs.observed_jobs(jobs_of_release, self.releases[observed.name]["metadata"]["uid"], self.context.clock())
+        job = max(observed_jobs, key=lambda j: j.attempt, default=None)
+        if job is None or observed.over:
+            return replace(observed, job=job)
         report = self.context.reports.of(self.namespace, job.name)
         if report and report.final:
             self.taken.append(job.name)
-        if job.over and seen.status.finished != job.name:
-            raw = next(j for j in mine if j["metadata"]["name"] == job.name)
+        if job.over and observed.status.finished != job.name:
+            raw = next(j for j in jobs_of_release if j["metadata"]["name"] == job.name)
             late = pod_diagnosis.out_of_time(raw)
             found_pods = await self.context.kube.listed("Pod", self.namespace, f"job-name={job.name}")
             report = report if report and report.final else pod_diagnosis.final_report(found_pods)
             job = replace(job, problem=pod_diagnosis.build_problem(found_pods[0] if found_pods else None, deadline=late))
         if report is None:
-            return replace(seen, job=job)
-        status = folded(seen.status, job.name, job.attempt, report, self.context.clock())
-        if status.finished != seen.status.finished:
-            self.ended[seen.name] = status
-        return replace(seen, status=status, job=job)
+            return replace(observed, job=job)
+        status = folded(observed.status, job.name, job.attempt, report, self.context.clock())
+        if status.finished != observed.status.finished:
+            self.ended[observed.name] = status
+        return replace(observed, status=status, job=job)
 
     # -- what runs ----------------------------------------------------------------------------------------------------
 
     async def _workloads(self) -> dict[str, Object]:
         labels = f"{LABEL_KIND}=Deployment,{LABEL_OWNER}={self.name}"
         listed = await self.context.kube.listed("Workload", self.namespace, labels)
-        found = {}
-        for one in listed:
-            owner = self.releases.get(one["metadata"]["name"])
+        by_name = {}
+        for raw_workload in listed:
+            owner = self.releases.get(raw_workload["metadata"]["name"])
             if owner:
-                found[one["metadata"]["name"]] = mine = self._adopted("Workload", one, owner)
-                if mine is not one:
+                by_name[raw_workload["metadata"]["name"]] = adopted = self._adopted("Workload", raw_workload, owner)
+                if adopted is not raw_workload:
                     await self._of_its_name("Service", owner)
-        owners = [one["metadata"]["uid"] for one in self.releases.values()]
-        return {name: one for name, one in found.items() if owned_by(one, *owners)}
+        owners = [raw_workload["metadata"]["uid"] for raw_workload in self.releases.values()]
+        return {name: raw_workload for name, raw_workload in by_name.items() if owned_by(raw_workload, *owners)}
 
-    async def _running(self, seen: ObservedDeployment, name: str, raw: Object) -> ObservedWorkload:
+    async def _running(self, observed: ObservedDeployment, name: str, raw: Object) -> ObservedWorkload:
         """The state of a workload. Its pods are listed only if the decision depends on them."""
         spec, status = raw["spec"], raw.get("status", {})
         count = int(spec.get("replicas", 1))
         fresh = status.get("observedGeneration") == raw["metadata"]["generation"] and status.get("updatedReplicas", 0) >= count
         ready = int(status.get("readyReplicas", 0)) if fresh else 0
-        found = ObservedWorkload(
+        workload = ObservedWorkload(
             name=name,
             wanted=count,
             ready=ready,
             refreshed=str(spec["template"]["metadata"].get("annotations", {}).get(REFRESHED, "")),
         )
-        at, service_seen = self.wanted, seen.service
-        serves = service_seen is not None and service_seen.workload == name
+        at, service = self.wanted, observed.service
+        serves = service is not None and service.workload == name
         if not count or not (serves or (at and at.spec.workload == name)):
-            return found
-        observed = self.deployment.spec.rollout.observe_seconds + 5
+            return workload
+        observation_seconds = self.deployment.spec.rollout.observe_seconds + 5
         young = (
             serves
-            and service_seen
-            and service_seen.switched_at
-            and (seen.now - service_seen.switched_at).total_seconds() < observed
+            and service
+            and service.switched_at
+            and (observed.now - service.switched_at).total_seconds() < observation_seconds
         )
         if ready >= count and serves and not young:
-            return found
+            return workload
         listed = await self.context.kube.listed("Pod", self.namespace, f"{LABEL_WORKLOAD}={name}")
-        mine = [p for p in listed if "deletionTimestamp" not in p["metadata"]]
+        current_pods = [p for p in listed if "deletionTimestamp" not in p["metadata"]]
         if not serves:
-            found = replace(found, ready=min(ready, pod_diagnosis.ready(listed, found.refreshed, seen.now)))
-        if found.ready >= count:
-            return replace(found, crashed=pod_diagnosis.crashed(mine) if young else None)
+            workload = replace(workload, ready=min(ready, pod_diagnosis.ready(listed, workload.refreshed, observed.now)))
+        if workload.ready >= count:
+            return replace(workload, crashed=pod_diagnosis.crashed(current_pods) if young else None)
         port = int(spec["template"]["spec"]["containers"][0]["ports"][0]["containerPort"])
-        problem = pod_diagnosis.problem(mine, raw, await self._unhealthy(mine), port)
-        lasted = pod_diagnosis.running_seconds(mine, seen.now)
-        new = pod_diagnosis.starting(mine, raw, seen.now, self.deployment.spec.rollout.progress_deadline_seconds)
-        crash = pod_diagnosis.crashed(mine) if young else None
-        return replace(found, problem=problem, crashed=crash, running_seconds=lasted, starting=new)
+        problem = pod_diagnosis.problem(current_pods, raw, await self._unhealthy(current_pods), port)
+        lasted = pod_diagnosis.running_seconds(current_pods, observed.now)
+        new = pod_diagnosis.starting(current_pods, raw, observed.now, self.deployment.spec.rollout.progress_deadline_seconds)
+        crash = pod_diagnosis.crashed(current_pods) if young else None
+        return replace(workload, problem=problem, crashed=crash, running_seconds=lasted, starting=new)
 
     async def _unhealthy(self, listed: Sequence[Object]) -> str:
         """The kubelet's last message about a failed probe of a pod that runs and is not ready."""
         for pod in listed:
-            begun = pod.get("status", {}).get("startTime")
-            if begun and (self.context.clock() - datetime.fromisoformat(begun)).total_seconds() > _LISTENS_SECONDS:
+            started_at = pod.get("status", {}).get("startTime")
+            if started_at and (self.context.clock() - datetime.fromisoformat(started_at)).total_seconds() > _LISTENS_SECONDS:
                 name = pod["metadata"]["name"]
                 fields = f"involvedObject.name={name},reason=Unhealthy"
                 events = await self.context.kube.listed("Event", self.namespace, fields=fields)
@@ -292,12 +298,14 @@ class DeploymentObserver:
         route, status = self.deployment.spec.route, self.deployment.status
         if route is None or (self.ingress and status and status.domain == route.domain):
             return ""  # routed already: a later claim does not take it away
-        mine = _claim(self.raw, route.domain)
+        own_claim = _claim(self.raw, route.domain)
         rivals = [
-            _claim(one, route.domain) async for one in self.context.kube.every("Deployment") if one["metadata"]["uid"] != self.uid
+            _claim(other_raw, route.domain)
+            async for other_raw in self.context.kube.every("Deployment")
+            if other_raw["metadata"]["uid"] != self.uid
         ]
         first = min((r for r in rivals if r), default=None)
-        if not first or not mine or mine < first:
+        if not first or not own_claim or own_claim < first:
             return ""
         return f"{first[2]}/{first[3]}" if first[2] == self.namespace else "a Deployment of another namespace"
 
@@ -310,48 +318,50 @@ class DeploymentObserver:
             sorted({str(n["metadata"].get("labels", {})[REGION]) for n in nodes if REGION in n["metadata"].get("labels", {})})
         )
 
-    async def _given(self, seen: ObservedDeployment) -> ObservedDeployment:
+    async def _with_given_variables(self, observed: ObservedDeployment) -> ObservedDeployment:
         """Add the environment that the database gives the app, or why it cannot."""
         wanted_now = self.deployment.spec.database
         if wanted_now is None:
-            return seen
+            return observed
         if wanted_now.connection_ref:
-            return await self._connected(seen, wanted_now.connection_ref.name)
-        found = self.database or provider_database.Prepared()
-        stands = ("False", *found.problem) if found.problem else ("True", "Ready", f"{wanted_now.type} is ready")
+            return await self._connected(observed, wanted_now.connection_ref.name)
+        prepared = self.database or provider_database.Prepared()
+        stands = ("False", *prepared.problem) if prepared.problem else ("True", "Ready", f"{wanted_now.type} is ready")
         return replace(
-            seen,
-            given=found.given,
-            environment_problem=found.problem,
+            observed,
+            given=prepared.given,
+            environment_problem=prepared.problem,
             database_ready=stands,
-            database_again=found.again_seconds,
-            database_project=found.project,
+            database_again=prepared.again_seconds,
+            database_project=prepared.project,
         )
 
-    async def _connected(self, seen: ObservedDeployment, name: str) -> ObservedDeployment:
+    async def _connected(self, observed: ObservedDeployment, name: str) -> ObservedDeployment:
         raw = await self.context.kube.get("Connection", self.namespace, name)
         connection = Connection.model_validate(to_model_input(raw)) if raw else None
         opens = connection.spec.secret_ref if connection else None
         secret = await environment.content(self.context, self.namespace, opens.name) if opens else None
         problem = connection_environment.problem(connection, name, secret)
-        given = connection_environment.variables(connection, secret) if connection and secret and not problem else ()
+        given_variables = connection_environment.variables(connection, secret) if connection and secret and not problem else ()
         probed = connection.status.conditions if connection and connection.status else ()
         ready = next(((c.status, c.reason, c.message) for c in probed if c.type == "Ready"), None)
-        return replace(seen, given=given, environment_problem=problem, database_ready=ready)
+        return replace(observed, given=given_variables, environment_problem=problem, database_ready=ready)
 
-    async def _secrets(self, seen: ObservedDeployment) -> str:
+    async def _secrets(self, observed: ObservedDeployment) -> str:
         """A keyed hash of the values to capture, if a changed Secret is to create a new Release; otherwise empty."""
         if self.deployment.spec.rollout.on_secret_change == "None":  # noqa: S105  a choice, no password
             return ""
-        values, _ = await self.captured(seen)
-        name = await environment.named(self.context, self.raw, values)
+        values, _ = await self.captured(observed)
+        name = await environment.secret_name_of(self.context, self.raw, values)
         self.key_missing = name is None
         return name or ""
 
-    async def captured(self, seen: ObservedDeployment) -> tuple[dict[str, str], DeploymentProblem | None]:
+    async def captured(self, observed: ObservedDeployment) -> tuple[dict[str, str], DeploymentProblem | None]:
         """The values that a new Release would capture, read once; or why one is missing."""
         if self._captured is None:
-            self._captured = await environment.captured(self.context, self.namespace, desired_release.captured_variables(seen))
+            self._captured = await environment.captured(
+                self.context, self.namespace, desired_release.captured_variables(observed)
+            )
         return self._captured
 
 
@@ -366,5 +376,5 @@ def _claim(raw: Object, domain: str) -> tuple[int, str, str, str] | None:
 
 def _release(raw: Object) -> ObservedRelease:
     status = raw.get("status") or {}
-    kept = {k: v for k, v in status.items() if k != "conditions"}
-    return ObservedRelease(raw["metadata"]["name"], ReleaseSpec.model_validate(raw["spec"]), ReleaseStatus.model_validate(kept))
+    fields = {k: v for k, v in status.items() if k != "conditions"}
+    return ObservedRelease(raw["metadata"]["name"], ReleaseSpec.model_validate(raw["spec"]), ReleaseStatus.model_validate(fields))

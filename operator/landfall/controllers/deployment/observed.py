@@ -60,18 +60,18 @@ class ObservedRelease:
         return bool(self.status.failure or self.status.superseded)
 
 
-def next_request(queue: Sequence[DeployRequest], handled: str, made: Collection[str]) -> DeployRequest | None:
+def next_request(queue: Sequence[DeployRequest], handled: str, handled_ids: Collection[str]) -> DeployRequest | None:
     """The first request that is not handled yet; otherwise the last one.
 
     Args:
         queue: The requests, in order.
         handled: The last handled request according to the status.
-        made: Requests for which there is a Release.
+        handled_ids: Requests for which there is a Release.
 
     Returns:
         The request; None if the queue is empty.
     """
-    open_ids = [one for one in waiting([r.id for r in queue], handled) if one not in made]
+    open_ids = [request_id for request_id in waiting([r.id for r in queue], handled) if request_id not in handled_ids]
     return next((r for r in queue if r.id in open_ids), queue[-1] if queue else None)
 
 
@@ -185,10 +185,10 @@ class ObservedDeployment(ObservedObject):
     @property
     def goal(self) -> ObservedRelease | None:
         """The Release that `rollbackTo` names."""
-        asked = self.deployment.spec.rollback_to
-        if asked is None:
+        target = self.deployment.spec.rollback_to
+        if target is None:
             return None
-        return next((r for r in self.releases if r.name == asked.release or r.spec.revision == asked.revision), None)
+        return next((r for r in self.releases if r.name == target.release or r.spec.revision == target.revision), None)
 
     def handled(self, before: str) -> str:
         """The last handled request, and so all before it. `before` is the recorded one."""
@@ -202,8 +202,8 @@ class ObservedDeployment(ObservedObject):
     @property
     def pending(self) -> DeployRequest | None:
         """The request, if there is no Release for it."""
-        asked = self.request
+        request = self.request
         status = self.deployment.status
-        if asked is None or (status and status.last_handled_request == asked.id):
+        if request is None or (status and status.last_handled_request == request.id):
             return None
-        return None if any(request_of(r.spec.trigger) == asked.id for r in self.releases) else asked
+        return None if any(request_of(r.spec.trigger) == request.id for r in self.releases) else request

@@ -26,9 +26,9 @@ _REFUSED = frozenset({"CreateContainerConfigError", "CreateContainerError", "Run
 def problem(pods: Sequence[Object], workload: Object, unhealthy: str, port: int) -> PodProblem | None:
     """Why the newest pods are not ready. `unhealthy`: the kubelet's last message about a probe."""
     for pod in pods:
-        found = _of_pod(pod)
-        if found:
-            return found
+        pod_problem = _of_pod(pod)
+        if pod_problem:
+            return pod_problem
     if unhealthy:
         return _of_probe(unhealthy, port)
     return _refused(workload)
@@ -38,8 +38,8 @@ def crashed(pods: Sequence[Object]) -> PodProblem | None:
     """A container that has ended since its pod started, even if it runs now."""
     for pod in pods:
         for status in _statuses(pod):
-            if ended := _over(status):
-                return _ended(ended)
+            if terminated := _over(status):
+                return _exit_problem(terminated)
     return None
 
 
@@ -50,26 +50,30 @@ def ready(pods: Sequence[Object], mark: str, now: datetime) -> int:
     terminate, pods that have just become ready do not count, because proxies that are not updated yet would route to the terminating ones.
     """
     least = _ENDPOINTS_UPDATED_SECONDS if any("deletionTimestamp" in pod["metadata"] for pod in pods) else 0
-    mine = [p for p in pods if str(p["metadata"].get("annotations", {}).get(REFRESHED, "")) == mark]
-    return sum(1 for pod in mine if (since := _ready_since(pod)) and (now - since).total_seconds() >= least)
+    marked = [p for p in pods if str(p["metadata"].get("annotations", {}).get(REFRESHED, "")) == mark]
+    return sum(1 for pod in marked if (since := _ready_since(pod)) and (now - since).total_seconds() >= least)
 
 
 def _ready_since(pod: Object) -> datetime | None:
     """When it became ready; None if it is not ready, or is terminating."""
     conditions = pod.get("status", {}).get("conditions", [])
-    found = next((c for c in conditions if c["type"] == "Ready" and c["status"] == "True"), None)
-    return datetime.fromisoformat(found["lastTransitionTime"]) if found and "deletionTimestamp" not in pod["metadata"] else None
+    condition = next((c for c in conditions if c["type"] == "Ready" and c["status"] == "True"), None)
+    return (
+        datetime.fromisoformat(condition["lastTransitionTime"])
+        if condition and "deletionTimestamp" not in pod["metadata"]
+        else None
+    )
 
 
 def running_seconds(pods: Sequence[Object], now: datetime) -> float:
     """The longest time that a container has been running without being ready, in seconds."""
-    found = [0.0]
+    durations = [0.0]
     for pod in pods:
         for status in _statuses(pod):
-            begun = ((status.get("state") or {}).get("running") or {}).get("startedAt")
-            if begun and not status.get("ready"):
-                found.append((now - datetime.fromisoformat(begun)).total_seconds())
-    return max(found)
+            started_at = ((status.get("state") or {}).get("running") or {}).get("startedAt")
+            if started_at and not status.get("ready"):
+                durations.append((now - datetime.fromisoformat(started_at)).total_seconds())
+    return max(durations)
 
 
 def starting(pods: Sequence[Object], workload: Object, now: datetime, seconds: float) -> bool:
@@ -88,11 +92,11 @@ def _age(pod: Object, now: datetime) -> float:
 def _was_ready(pod: Object) -> bool:
     """Whether it is or was ready: if it never was, its Ready condition is as old as the pod's start."""
     status = pod.get("status", {})
-    found = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), None)
-    if found is None or "startTime" not in status:
+    condition = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), None)
+    if condition is None or "startTime" not in status:
         return False
-    since = datetime.fromisoformat(found["lastTransitionTime"]) - datetime.fromisoformat(status["startTime"])
-    return found["status"] == "True" or since.total_seconds() > _AT_ONCE_SECONDS
+    since = datetime.fromisoformat(condition["lastTransitionTime"]) - datetime.fromisoformat(status["startTime"])
+    return condition["status"] == "True" or since.total_seconds() > _AT_ONCE_SECONDS
 
 
 def _of_pod(pod: Object) -> PodProblem | None:
@@ -106,23 +110,23 @@ def _of_pod(pod: Object) -> PodProblem | None:
             return PodReason.IMAGE_PULL_FAILED, f"its image cannot be pulled: {message}"
         if reason in _REFUSED:
             return PodReason.CONTAINER_REFUSED, f"its container cannot be started: {message}"
-        if ended := _over(status):
-            return _ended(ended)
+        if terminated := _over(status):
+            return _exit_problem(terminated)
     return None
 
 
 def _over(status: dict[str, Any]) -> dict[str, Any] | None:
     """How a container ended, now or before its last restart. A container that its node lost track of does not count as failed."""
-    found = (status.get("lastState") or {}).get("terminated") or (status.get("state") or {}).get("terminated")
-    return found if found and found.get("reason") not in _LOST else None
+    terminated = (status.get("lastState") or {}).get("terminated") or (status.get("state") or {}).get("terminated")
+    return terminated if terminated and terminated.get("reason") not in _LOST else None
 
 
-def _ended(ended: dict[str, Any]) -> PodProblem:
-    if ended.get("reason") == "OOMKilled":
+def _exit_problem(terminated: dict[str, Any]) -> PodProblem:
+    if terminated.get("reason") == "OOMKilled":
         return PodReason.OUT_OF_MEMORY, "it ran out of memory (OOM-killed). Set a larger runtime.instanceType"
-    log = str(ended.get("message", "")).strip()[-_LAST:]
+    log = str(terminated.get("message", "")).strip()[-_LAST:]
     last = f". Its last lines: {log}" if log else ""
-    return PodReason.CRASH_LOOP, f"the app exited with status {ended.get('exitCode', '?')}{last}"
+    return PodReason.CRASH_LOOP, f"the app exited with status {terminated.get('exitCode', '?')}{last}"
 
 
 def _of_probe(event: str, port: int) -> PodProblem:
@@ -174,14 +178,14 @@ def lost_reason(pods: Sequence[Object]) -> str:
     pod = next(iter(_newest_first(pods)), None)
     if pod is None:
         return "its pod no longer exists (node lost or pod deleted?)"
-    status, ended = pod.get("status", {}), _of_worker(pod)
+    status, terminated = pod.get("status", {}), _of_worker(pod)
     if status.get("reason") == "Evicted":
         return f"its node evicted it: {status.get('message', '')}"
-    if ended.get("reason") == "OOMKilled":
+    if terminated.get("reason") == "OOMKilled":
         return "it ran out of memory (OOMKilled): raise spec.data.limits.memoryBytes"
-    last = str(ended.get("message", "")).strip()[-_LAST:]
+    last = str(terminated.get("message", "")).strip()[-_LAST:]
     log = f"; the end of its log: {last}" if last else ""
-    return f"it exited with status {ended.get('exitCode', 'unknown')}{log}"
+    return f"it exited with status {terminated.get('exitCode', 'unknown')}{log}"
 
 
 def _newest_first(pods: Sequence[Object]) -> list[Object]:
@@ -190,8 +194,8 @@ def _newest_first(pods: Sequence[Object]) -> list[Object]:
 
 def _of_worker(pod: Object) -> dict[str, Any]:
     """How the worker's container ended; empty if it has not."""
-    found = next((one for one in _statuses(pod) if one.get("name") == "worker"), {})
-    return (found.get("state") or {}).get("terminated") or {}
+    status = next((one for one in _statuses(pod) if one.get("name") == "worker"), {})
+    return (status.get("state") or {}).get("terminated") or {}
 
 
 def out_of_time(job: Object) -> bool:
@@ -206,9 +210,9 @@ def build_problem(pod: Object | None, *, deadline: bool) -> DeploymentProblem | 
     status = pod.get("status", {}) if pod else {}
     if status.get("reason") == "Evicted":
         return "BuildEvicted", f"the node evicted its builder: {status.get('message', '')}"
-    for one in _statuses(pod) if pod else []:
-        ended = (one.get("state") or {}).get("terminated") or {}
-        if ended.get("reason") == "OOMKilled":
+    for container_status in _statuses(pod) if pod else []:
+        terminated = (container_status.get("state") or {}).get("terminated") or {}
+        if terminated.get("reason") == "OOMKilled":
             return (
                 "BuildOutOfMemory",
                 "the build ran out of memory (OOM-killed). Build less at a time, or raise builds.memory.",

@@ -44,12 +44,12 @@ class Prepared:
 class _Own:
     """The Secret with the state of the database."""
 
-    def __init__(self, context: Context, deployment: Object, held: dict[str, str] | None) -> None:
+    def __init__(self, context: Context, deployment: Object, secret_data: dict[str, str] | None) -> None:
         self._context = context
         self._deployment = deployment
         self._metadata = deployment["metadata"]
         self.name = f"{self._metadata['name']}-database"
-        self.held = held
+        self.held = secret_data
 
     async def begin(self, **values: str) -> None:
         """Create the Secret with what is about to be requested."""
@@ -76,10 +76,10 @@ async def prepared(context: Context, deployment: Object, database: AppDatabase) 
     """One step towards the database at each reconcile."""
     metadata = deployment["metadata"]
     reference = database.secret_ref.name if database.secret_ref else ""
-    own = _Own(context, deployment, await content(context, metadata["namespace"], f"{metadata['name']}-database"))
-    wanted = digest(database.model_dump(mode="json"))
-    if own.held and own.held.get("landfall-ready") == wanted:
-        return Prepared(_given(own), project=_project(own.held or {}))
+    database_secret = _Own(context, deployment, await content(context, metadata["namespace"], f"{metadata['name']}-database"))
+    spec_digest = digest(database.model_dump(mode="json"))
+    if database_secret.held and database_secret.held.get("landfall-ready") == spec_digest:
+        return Prepared(_variables_of(database_secret), project=_project(database_secret.held or {}))
     credentials = await content(context, metadata["namespace"], reference)
     if credentials is None:
         return Prepared((), ("SecretMissing", f"database: Secret {reference!r} not found in this namespace. Create it."), 15)
@@ -91,13 +91,13 @@ async def prepared(context: Context, deployment: Object, database: AppDatabase) 
     }
     try:
         await _reachable(credentials, context.providers.private_hosts)
-        values = await steps[database.type or "", database.action or ""](context, deployment, credentials, own)
+        values = await steps[database.type or "", database.action or ""](context, deployment, credentials, database_secret)
     except ProviderError as error:
         return Prepared((), (error.reason, error.message), error.after_seconds if error.retry.by_itself else 30)
-    if own.held is None:
-        await own.begin()
-    await own.add(**values, **{"landfall-ready": wanted})
-    return Prepared(_given(own), project=_project(own.held or {}))
+    if database_secret.held is None:
+        await database_secret.begin()
+    await database_secret.add(**values, **{"landfall-ready": spec_digest})
+    return Prepared(_variables_of(database_secret), project=_project(database_secret.held or {}))
 
 
 async def _reachable(credentials: Mapping[str, str], inside: Collection[str]) -> None:
@@ -118,24 +118,25 @@ async def _reachable(credentials: Mapping[str, str], inside: Collection[str]) ->
             raise ProviderError("DatabaseUnreachable", message) from error
 
 
-def _project(held: Mapping[str, str]) -> str:
+def _project(secret_data: Mapping[str, str]) -> str:
     """The provider's name of the project. It is not secret: browsers see it in addresses."""
-    there = addresses.split(held.get("SUPABASE_URL", "")).host
-    return held.get("landfall-ref") or held.get("APPWRITE_PROJECT_ID") or there.partition(".")[0]
+    host = addresses.split(secret_data.get("SUPABASE_URL", "")).host
+    return secret_data.get("landfall-ref") or secret_data.get("APPWRITE_PROJECT_ID") or host.partition(".")[0]
 
 
-def _given(own: _Own) -> tuple[Variable, ...]:
-    names = sorted(set(own.held or {}) - _OURS)
+def _variables_of(database_secret: _Own) -> tuple[Variable, ...]:
+    names = sorted(set(database_secret.held or {}) - _OURS)
     return tuple(
-        Variable(name=n, value_from=ValueFrom(secret_key_ref=KeyReference(name=own.name, key=n)), capture="Live") for n in names
+        Variable(name=n, value_from=ValueFrom(secret_key_ref=KeyReference(name=database_secret.name, key=n)), capture="Live")
+        for n in names
     )
 
 
 def _needed(credentials: Mapping[str, str], *names: str) -> None:
     missing = [n for n in names if not credentials.get(n)]
     if missing:
-        there = ", ".join(sorted(credentials)) or "none"
-        message = f"database: its Secret has no key {missing[0]!r}. Its keys: {there}."
+        keys = ", ".join(sorted(credentials)) or "none"
+        message = f"database: its Secret has no key {missing[0]!r}. Its keys: {keys}."
         raise ProviderError("SecretMissing", message)
 
 
@@ -146,35 +147,37 @@ def _name(deployment: Object) -> str:
 # -- Supabase ---------------------------------------------------------------------------------------------------------
 
 
-async def _supabase_made(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+async def _supabase_made(
+    context: Context, deployment: Object, credentials: Mapping[str, str], database_secret: _Own
+) -> dict[str, str]:
     _needed(credentials, "token")
     api = Supabase(context.providers.supabase, context.providers.client, credentials["token"])
-    if not (own.held and own.held.get("landfall-ref")):
-        await own.add(**{"landfall-ref": await _supabase_asked_for(api, deployment, credentials, own)})
-    held = own.held or {}
-    return await _supabase_ready(api, held["landfall-ref"], held["landfall-password"])
+    if not (database_secret.held and database_secret.held.get("landfall-ref")):
+        await database_secret.add(**{"landfall-ref": await _supabase_asked_for(api, deployment, credentials, database_secret)})
+    secret_data = database_secret.held or {}
+    return await _supabase_ready(api, secret_data["landfall-ref"], secret_data["landfall-password"])
 
 
-async def _supabase_asked_for(api: Supabase, deployment: Object, credentials: Mapping[str, str], own: _Own) -> str:
+async def _supabase_asked_for(api: Supabase, deployment: Object, credentials: Mapping[str, str], database_secret: _Own) -> str:
     """The reference of the project, created now or by an earlier try whose response was lost."""
     name, organization = _name(deployment), credentials.get("organization", "")
     if not organization:
-        there = await api.organizations()
-        if len(there) != 1:
-            message = f"database: the token has access to the organizations {', '.join(there) or 'none'}. Name one in the Secret's key organization."
+        organizations = await api.organizations()
+        if len(organizations) != 1:
+            message = f"database: the token has access to the organizations {', '.join(organizations) or 'none'}. Name one in the Secret's key organization."
             raise ProviderError("SecretMissing", message)
-        organization = there[0]
-    found = next((p for p in await api.projects() if (p.name, p.organization) == (name, organization)), None)
-    if own.held is None:
-        if found:
+        organization = organizations[0]
+    project = next((p for p in await api.projects() if (p.name, p.organization) == (name, organization)), None)
+    if database_secret.held is None:
+        if project:
             message = f"Supabase already has a project {name} that Landfall did not create. Use action: Connect, or rename one of the two."
             raise ProviderError("DatabaseConflict", message)
-        await own.begin(**{"landfall-project": name, "landfall-password": secrets.token_urlsafe(32)})
-    if found is None:
-        held = own.held or {}
-        found = await api.create(name, organization, held["landfall-password"], credentials.get("region", _REGION))
-        log_write(deployment, "create_project", provider="Supabase", project=found.ref)
-    return found.ref
+        await database_secret.begin(**{"landfall-project": name, "landfall-password": secrets.token_urlsafe(32)})
+    if project is None:
+        secret_data = database_secret.held or {}
+        project = await api.create(name, organization, secret_data["landfall-password"], credentials.get("region", _REGION))
+        log_write(deployment, "create_project", provider="Supabase", project=project.ref)
+    return project.ref
 
 
 async def _supabase_ready(api: Supabase, ref: str, password: str) -> dict[str, str]:
@@ -188,9 +191,11 @@ async def _supabase_ready(api: Supabase, ref: str, password: str) -> dict[str, s
     return supabase.environment(project, await api.keys(ref), await api.pooler(ref), password)
 
 
-async def _supabase(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+async def _supabase(
+    context: Context, deployment: Object, credentials: Mapping[str, str], database_secret: _Own
+) -> dict[str, str]:
     """An existing project: by its reference and a token, or by its URL and secret key, which give fewer values."""
-    del deployment, own
+    del deployment, database_secret
     if credentials.get("url") and not credentials.get("token"):
         _needed(credentials, "serviceRoleKey")
         return await supabase.environment_of_url(context.providers.user_client, credentials["url"], credentials["serviceRoleKey"])
@@ -202,41 +207,45 @@ async def _supabase(context: Context, deployment: Object, credentials: Mapping[s
 # -- Appwrite ---------------------------------------------------------------------------------------------------------
 
 
-async def _appwrite_made(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+async def _appwrite_made(
+    context: Context, deployment: Object, credentials: Mapping[str, str], database_secret: _Own
+) -> dict[str, str]:
     """With a console session, create project and key; with an organization's key, create the project, and a user creates its key."""
     _needed(credentials, "endpoint")
-    if own.held is None:
-        await own.begin(**{"landfall-project": f"lf-{secrets.token_hex(8)}"})
-    project, name, client = (own.held or {})["landfall-project"], _name(deployment), context.providers.user_client
+    if database_secret.held is None:
+        await database_secret.begin(**{"landfall-project": f"lf-{secrets.token_hex(8)}"})
+    project, name, client = (database_secret.held or {})["landfall-project"], _name(deployment), context.providers.user_client
     endpoint, region = credentials["endpoint"], credentials.get("region", "")
     if credentials.get("session"):
         _needed(credentials, "team")
-        made = await Appwrite.of_console(endpoint, client, credentials["session"]).create_project(
+        is_created = await Appwrite.of_console(endpoint, client, credentials["session"]).create_project(
             project, name, region, credentials["team"]
         )
-        key = (own.held or {}).get("APPWRITE_API_KEY") or await Appwrite.of_console(
+        key = (database_secret.held or {}).get("APPWRITE_API_KEY") or await Appwrite.of_console(
             endpoint, client, credentials["session"], project
         ).create_key(project, "landfall")
-        await own.add(APPWRITE_API_KEY=key)
+        await database_secret.add(APPWRITE_API_KEY=key)
     else:
         _needed(credentials, "organization", "key")
-        made = await Appwrite.of_organization(endpoint, client, credentials["organization"], credentials["key"]).create_project(
-            project, name, region
-        )
+        is_created = await Appwrite.of_organization(
+            endpoint, client, credentials["organization"], credentials["key"]
+        ).create_project(project, name, region)
         key = credentials.get("apiKey", "")
         if not key:
             message = f"project {project} is created; only a user can create its API key. Create one in Appwrite's console and add it to the database's Secret as apiKey."
             raise ProviderError("AwaitingApiKey", message)
-    if made:
+    if is_created:
         log_write(deployment, "create_project", provider="Appwrite", project=project)
-    found = await Appwrite.of_project(endpoint, client, project, key).create_database(name)
+    database_id = await Appwrite.of_project(endpoint, client, project, key).create_database(name)
     log_write(deployment, "create_database", provider="Appwrite", project=project)
-    return appwrite.environment(endpoint, project, key, found)
+    return appwrite.environment(endpoint, project, key, database_id)
 
 
-async def _appwrite(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+async def _appwrite(
+    context: Context, deployment: Object, credentials: Mapping[str, str], database_secret: _Own
+) -> dict[str, str]:
     """An existing project, by its key."""
-    del deployment, own
+    del deployment, database_secret
     _needed(credentials, "endpoint", "project", "key")
     endpoint, project, key = credentials["endpoint"], credentials["project"], credentials["key"]
     await Appwrite.of_project(endpoint, context.providers.user_client, project, key).verify()

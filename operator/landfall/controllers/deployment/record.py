@@ -37,11 +37,11 @@ async def keep(observer: DeploymentObserver, name: str, status: ReleaseStatus, l
     """Write a Release's status if it has changed, with the given conditions or those that it had. Raises KubeError."""
     raw = observer.releases[name]
     before = raw.get("status") or {}
-    held = before.get("conditions", []) if listed is None else listed
+    conditions = before.get("conditions", []) if listed is None else listed
     body = {
         **status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True),
         "observedGeneration": 1,
-        **({"conditions": held} if held else {}),
+        **({"conditions": conditions} if conditions else {}),
     }
     if body != before:
         observer.releases[name] = await observer.context.kube.replace_status("Release", {**raw, "status": body})

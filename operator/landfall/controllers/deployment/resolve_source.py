@@ -46,46 +46,46 @@ async def resolved(
     spec, now = deployment.spec, context.clock()
     key = source_key(spec)
     before = deployment.status.resolved if deployment.status else None
-    known = before if before and before.key == key else None
+    previous = before if before and before.key == key else None
     repository = spec.source.repository
     if repository is None:
-        return known or Resolved(key=key, commit=identity(spec.source, "").removeprefix("sha256:"), resolved_at=now), None
+        return previous or Resolved(key=key, commit=identity(spec.source, "").removeprefix("sha256:"), resolved_at=now), None
     follows = spec.rollout.follow and repository.commit is None and spec.rollback_to is None
     name, question = deployment.metadata.name, f"{key}/{request}" if request else key
     last = context.lookups.of(namespace, name, question)
     if last is None:
-        due = follows or bool(request) or known is None
+        due = follows or bool(request) or previous is None
     else:
         again = follows or (bool(request) and last.problem is not None)
         due = last.found is None or (again and now - last.at >= timedelta(seconds=follow_seconds))
     if not due and last:  # what was found, even if writing it to the status has failed since
         return last.found, last.problem if follows or request else None
     if not due:
-        return known, None
-    found, problem = await _looked_up(context, namespace, repository, last.found if last else known, key)
-    context.lookups.record(namespace, name, SourceLookup(now, question, found, problem))
-    return found, problem
+        return previous, None
+    resolved_source, problem = await _looked_up(context, namespace, repository, last.found if last else previous, key)
+    context.lookups.record(namespace, name, SourceLookup(now, question, resolved_source, problem))
+    return resolved_source, problem
 
 
 async def _looked_up(
-    context: Context, namespace: str, repository: GitHubSource | GitSource, known: Resolved | None, key: str
+    context: Context, namespace: str, repository: GitHubSource | GitSource, previous: Resolved | None, key: str
 ) -> tuple[Resolved | None, DeploymentProblem | None]:
     opens, problem = await credentials_of(context, namespace, repository)
     if problem:
-        return known, problem
+        return previous, problem
     try:
-        found = await _look_up_commit(context, repository, opens)
+        commit = await _look_up_commit(context, repository, opens)
     except ProviderError as error:
         if repository.commit and len(repository.commit) == _WHOLE and error.retry.by_itself:
-            return _made(key, repository.commit, "", context.clock()), None  # a full commit hash needs no lookup
-        return known, (error.reason, redacted(error.message, opens.token))
-    branch = "" if repository.commit else found.branch
-    if known and (known.commit, known.branch) == (found.sha, branch):
-        return known, None
-    return _made(key, found.sha, found.message, context.clock(), branch), None
+            return _resolved_commit(key, repository.commit, "", context.clock()), None  # a full commit hash needs no lookup
+        return previous, (error.reason, redacted(error.message, opens.token))
+    branch = "" if repository.commit else commit.branch
+    if previous and (previous.commit, previous.branch) == (commit.sha, branch):
+        return previous, None
+    return _resolved_commit(key, commit.sha, commit.message, context.clock(), branch), None
 
 
-def _made(key: str, commit: str, message: str, now: datetime, branch: str = "") -> Resolved:
+def _resolved_commit(key: str, commit: str, message: str, now: datetime, branch: str = "") -> Resolved:
     return Resolved(key=key, commit=commit, message=message, branch=branch, resolved_at=now)
 
 
@@ -109,11 +109,11 @@ async def credentials_of(
     reference = repository.token_secret_ref
     if reference is None:
         return Credentials(), None
-    held = await content(context, namespace, reference.name) or {}
+    secret = await content(context, namespace, reference.name) or {}
     key = reference.key or TOKEN_KEY
-    if key not in held:
+    if key not in secret:
         return Credentials(), (
             "SecretMissing",
             f"Secret {reference.name!r} with the key {key!r} not found in this namespace. Create it.",
         )
-    return Credentials(held[key].strip(), held.get("username", "").strip()), None
+    return Credentials(secret[key].strip(), secret.get("username", "").strip()), None

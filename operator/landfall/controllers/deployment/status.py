@@ -12,9 +12,9 @@ from landfall.controllers.decision import ReconcileDecision
 from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
 
 
-def release_status(seen: ObservedDeployment, release: ObservedRelease) -> ReleaseStatus:
+def release_status(observed: ObservedDeployment, release: ObservedRelease) -> ReleaseStatus:
     """The status with times and phase. Results of builds and failures are already in it."""
-    service, status = seen.service, release.status
+    service, status = observed.service, release.status
     serves = service is not None and service.release == release.name
     live_at, left_at = status.live_at, status.left_at
     if serves and (live_at is None or left_at is not None):
@@ -25,32 +25,32 @@ def release_status(seen: ObservedDeployment, release: ObservedRelease) -> Releas
         live_at = left_at = service.switched_at  # it was live for less than one reconcile
     updated = status.model_copy(update={"live_at": live_at, "left_at": left_at, "observed_generation": 1})
     return updated.model_copy(
-        update={"phase": str(_phase(seen, ObservedRelease(release.name, release.spec, updated, release.job), serves=serves))}
+        update={"phase": str(_phase(observed, ObservedRelease(release.name, release.spec, updated, release.job), serves=serves))}
     )
 
 
-def begun(seen: ObservedDeployment, at: ObservedRelease) -> dict[str, object]:
+def begun(observed: ObservedDeployment, at: ObservedRelease) -> dict[str, object]:
     """What is recorded when its pods are requested: the time, and the run of its data. Recorded again if another run cuts over first."""
-    status, gate = at.status, seen.gate
-    goal, serves = seen.release(at.spec.rollback_to), bool(seen.live and seen.live.name == at.name)
+    status, gate = at.status, observed.gate
+    goal, serves = observed.release(at.spec.rollback_to), bool(observed.live and observed.live.name == at.name)
     other_run = not goal and not serves and not status.live_at and gate is not None and gate.open and gate.run != status.gate
     if status.deploying_at and not other_run:
         return {}
-    before = seen.live.status.gate if seen.live else ""
-    return {"deploying_at": seen.now, "gate": goal.status.gate if goal else gate.run if gate and gate.open else before}
+    before = observed.live.status.gate if observed.live else ""
+    return {"deploying_at": observed.now, "gate": goal.status.gate if goal else gate.run if gate and gate.open else before}
 
 
-def observed_gate(seen: ObservedDeployment) -> GateSeen | None:
+def observed_gate(observed: ObservedDeployment) -> GateSeen | None:
     """What is recorded about the Migration that migrates the data: once it is written, no later reconcile goes live against it."""
-    gate, live = seen.gate, seen.live
+    gate, live = observed.gate, observed.live
     if gate is None:
         return None
-    mine = [r for r in seen.releases if gate.run and r.status.gate == gate.run]
-    serving = live is not None and live in mine and (not live.status.failure or seen.before is not None)
-    return GateSeen(run=gate.run, state=gate.state, serving=serving, served=serving or any(r.status.live_at for r in mine))
+    of_gate = [r for r in observed.releases if gate.run and r.status.gate == gate.run]
+    serving = live is not None and live in of_gate and (not live.status.failure or observed.before is not None)
+    return GateSeen(run=gate.run, state=gate.state, serving=serving, served=serving or any(r.status.live_at for r in of_gate))
 
 
-def _phase(seen: ObservedDeployment, release: ObservedRelease, *, serves: bool) -> ReleasePhase:
+def _phase(observed: ObservedDeployment, release: ObservedRelease, *, serves: bool) -> ReleasePhase:
     status = release.status
     if status.failure:
         return ReleasePhase.ROLLED_BACK if status.live_at and not serves else ReleasePhase.FAILED
@@ -59,8 +59,8 @@ def _phase(seen: ObservedDeployment, release: ObservedRelease, *, serves: bool) 
     if status.superseded:
         return ReleasePhase.SUPERSEDED
     if status.live_at:
-        serving = seen.service.release if seen.service else ""
-        back = any(r.spec.rollback_from == release.name and (r.status.live_at or r.name == serving) for r in seen.releases)
+        serving = observed.service.release if observed.service else ""
+        back = any(r.spec.rollback_from == release.name and (r.status.live_at or r.name == serving) for r in observed.releases)
         return ReleasePhase.ROLLED_BACK if back else ReleasePhase.SUPERSEDED
     if release.image:
         return ReleasePhase.DEPLOYING

@@ -67,30 +67,30 @@ async def _begin(observer: MigrationObserver) -> None:
     """Create the Run that the spec declares."""
     if observer.declared:
         ends = (observer.declared.source, observer.declared.target)
-        made = run(observer.migration, observer.raw["metadata"]["uid"], observer.declared.key, observer.context.image, ends)
-        await observer.context.created("Run", made)
+        run_object = run(observer.migration, observer.raw["metadata"]["uid"], observer.declared.key, observer.context.image, ends)
+        await observer.context.created("Run", run_object)
 
 
 async def remove_finalizer(kube: Kube, raw: Object) -> None:
     """Remove Landfall's finalizer from exactly the version that was read. Raises KubeError."""
-    await _finalizers(kube, raw, [one for one in raw["metadata"].get("finalizers", []) if one != FINALIZER])
+    await _finalizers(kube, raw, [finalizer for finalizer in raw["metadata"].get("finalizers", []) if finalizer != FINALIZER])
 
 
-async def _finalizers(kube: Kube, raw: Object, wanted: list[str]) -> None:
+async def _finalizers(kube: Kube, raw: Object, finalizers: list[str]) -> None:
     metadata = raw["metadata"]
     test = {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}
     try:
-        operations = [test, {"op": "add", "path": "/metadata/finalizers", "value": wanted}]
+        operations = [test, {"op": "add", "path": "/metadata/finalizers", "value": finalizers}]
         await kube.patch("Migration", metadata["namespace"], metadata["name"], operations)
     except NotFoundError:
         return
 
 
 async def _job(observer: MigrationObserver, action: CreateJob) -> None:
-    seen, data = observer.seen, observer.migration.spec.data
+    observed, data = observer.observed, observer.migration.spec.data
     if observer.run is None or data is None:
         return
-    plan = seen.run.plan if seen.run else None
+    plan = observed.run.plan if observed.run else None
     task = Task(
         verb=action.verb,
         intake=observer.context.intake_url,
@@ -100,21 +100,21 @@ async def _job(observer: MigrationObserver, action: CreateJob) -> None:
         digest=plan.digest if plan else "",
         quiesced=observer.raw["metadata"].get("annotations", {}).get(QUIESCED) == "true",
         dials=live_settings(observer.migration, observer.context.clock()),
-        request=seen.request.id if seen.request else "",
-        forget=seen.deleting,
+        request=observed.request.id if observed.request else "",
+        forget=observed.deleting,
         force=bool(observer.migration.spec.cancel and observer.migration.spec.cancel.force),
     )
-    pieces = await observer.plan_pieces(seen.run_name, plan.digest) if plan and action.verb in {"run", "rehearse"} else []
+    pieces = await observer.plan_pieces(observed.run_name, plan.digest) if plan and action.verb in {"run", "rehearse"} else []
     order = jobs.WorkerJob(
-        name=f"{seen.run_name}-{action.verb}-{action.attempt}",
+        name=f"{observed.run_name}-{action.verb}-{action.attempt}",
         owner={**observer.run, "apiVersion": observer.raw["apiVersion"], "kind": "Run"},
         verb=action.verb,
         attempt=action.attempt,
-        inputs=seen.inputs,
+        inputs=observed.inputs,
         image=str(observer.run["spec"]["image"]),
         task=task,
         memory_bytes=data.limits.memory_bytes,
-        parallelism=helper_workers.wanted_count(seen) if action.verb == "help" else 1,
+        parallelism=helper_workers.wanted_count(observed) if action.verb == "help" else 1,
         plans=tuple(pieces),
     )
     await jobs.start(observer.context, order)
@@ -128,14 +128,14 @@ def _as_begun(observer: MigrationObserver) -> Migration:
     spec = observer.migration.spec.model_copy(update={"pause": None})
     if observer.run is not None and spec.data is not None:
         spec = spec.model_copy(update={"data": _data(observer, spec.data, observer.run)})
-    if rules_app_and_data.discards(observer.seen):
+    if rules_app_and_data.discards(observer.observed):
         spec = spec.model_copy(update={"rollback": spec.rollback.model_copy(update={"discard_writes": True})})
     return observer.migration.model_copy(update={"status": None, "spec": spec})
 
 
 def _data(observer: MigrationObserver, data: DataSpec, run: Object) -> DataSpec:
     """The data spec. A Run with the image of another version keeps the cutover settings that it began with."""
-    begun = DataSpec.model_validate(run["spec"]["data"])
-    if observer.seen.run_differs:
-        return begun
-    return data if run["spec"]["image"] == observer.context.image else data.model_copy(update={"cutover": begun.cutover})
+    started_with = DataSpec.model_validate(run["spec"]["data"])
+    if observer.observed.run_differs:
+        return started_with
+    return data if run["spec"]["image"] == observer.context.image else data.model_copy(update={"cutover": started_with.cutover})

@@ -15,13 +15,13 @@ from landfall.lifecycle import Phase
 _KEPT = 30
 
 
-def new_notices(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[Notice]) -> tuple[Notice, ...]:
+def new_notices(observed: ObservedMigration, decision: MigrationDecision, before: Sequence[Notice]) -> tuple[Notice, ...]:
     """The notifications for events that are not recorded yet, whether anyone subscribes to them or not."""
-    known = {n.id for n in before}
+    noted = {n.id for n in before}
     return tuple(
-        Notice(id=key, event=event, text=decision.message, state="Pending", at=seen.now)
-        for key, event in (() if seen.deleting else _happened(seen, decision))
-        if key not in known
+        Notice(id=key, event=event, text=decision.message, state="Pending", at=observed.now)
+        for key, event in (() if observed.deleting else _happened(observed, decision))
+        if key not in noted
     )
 
 
@@ -34,8 +34,8 @@ def recorded_notices(
 
 def targets(migration: Migration, event: EventName, hooks: Sequence[Webhook] = ()) -> Notifications:
     """The receivers of an event: the Migration's own, if it subscribes to the event, and the Webhooks that do."""
-    own = migration.spec.notifications
-    subscribed = own if own and event in own.on_events else Notifications()
+    own_targets = migration.spec.notifications
+    subscribed = own_targets if own_targets and event in own_targets.on_events else Notifications()
     more = [WebhookTarget(secret_ref=h.spec.secret_ref) for h in hooks if event in h.spec.on_events]
     return subscribed.model_copy(update={"webhooks": tuple(dict.fromkeys((*subscribed.webhooks, *more)))})
 
@@ -43,28 +43,28 @@ def targets(migration: Migration, event: EventName, hooks: Sequence[Webhook] = (
 def _latest(notices: Sequence[Notice]) -> tuple[Notice, ...]:
     """The newest notifications up to the limit; pending ones are always kept."""
     spare = len(notices) - _KEPT
-    kept = []
+    latest = []
     for notice in notices:
         if spare > 0 and notice.state != "Pending":
             spare -= 1
         else:
-            kept.append(notice)
-    return tuple(kept[:_KEPT])
+            latest.append(notice)
+    return tuple(latest[:_KEPT])
 
 
-def _happened(seen: ObservedMigration, decision: MigrationDecision) -> Iterator[tuple[str, EventName]]:
+def _happened(observed: ObservedMigration, decision: MigrationDecision) -> Iterator[tuple[str, EventName]]:
     """The events of a decision, each as (identifier, event). The same state gives the same identifiers."""
-    run, reached = seen.run_name, decision.phase if decision.is_ready else None
-    completed = reached is Phase.COMPLETED and not (seen.run and seen.run.adopted)
-    if (seen.state and seen.state.staged) or completed:
+    run, reached = observed.run_name, decision.phase if decision.is_ready else None
+    completed = reached is Phase.COMPLETED and not (observed.run and observed.run.adopted)
+    if (observed.state and observed.state.staged) or completed:
         yield f"Started/{run}", "Started"
-    if decision.awaits_approval and seen.run and seen.run.plan:
-        yield f"ApprovalRequired/{seen.run.plan.digest.removeprefix('sha256:')[:12]}", "ApprovalRequired"
+    if decision.awaits_approval and observed.run and observed.run.plan:
+        yield f"ApprovalRequired/{observed.run.plan.digest.removeprefix('sha256:')[:12]}", "ApprovalRequired"
     if decision.stalled:
-        failure = seen.run.failure if seen.run else None
+        failure = observed.run.failure if observed.run else None
         yield f"Failed/{failure.job if failure else run}/{decision.ready[1]}", "Failed"
     if decision.phase is Phase.PAUSED and not decision.stalled:
-        progress = seen.run.progress if seen.run else None
+        progress = observed.run.progress if observed.run else None
         yield f"Paused/{run}/{progress.checkpoint if progress else ''}", "Paused"
     if completed:
         yield f"Completed/{run}", "Completed"
@@ -74,10 +74,10 @@ def _happened(seen: ObservedMigration, decision: MigrationDecision) -> Iterator[
 
 def delivery_condition(notices: Sequence[Notice]) -> tuple[Fact, ...]:
     """Whether the last notification was delivered, as a condition."""
-    done = [n for n in notices if n.state != "Pending"]
-    if not done:
+    delivered = [n for n in notices if n.state != "Pending"]
+    if not delivered:
         return ()
-    last = done[-1]
+    last = delivered[-1]
     if last.state == "Failed":
         return (("Notified", ("False", "NotDelivered", last.text)),)
     return (("Notified", ("True", "Sent", f"notification {last.event} was sent")),)

@@ -24,17 +24,17 @@ async def webhooks(context: Context, namespace: str, events: Collection[EventNam
     """The Webhooks of a namespace that subscribe to one of these events. One whose Secret is missing reports that itself and is left out."""
     listed = [raw for raw in await context.kube.listed("Webhook", namespace) if "deletionTimestamp" not in raw["metadata"]]
     valid = [Webhook.model_validate(to_model_input(raw)) for raw in listed if not invalid(Webhook, raw)]
-    found = [one for one in valid if not set(events).isdisjoint(one.spec.on_events)]
-    held = await context.secrets(namespace, [one.spec.secret_ref.name for one in found])
-    return tuple(one for one in found if held[one.spec.secret_ref.name])
+    subscribed = [webhook for webhook in valid if not set(events).isdisjoint(webhook.spec.on_events)]
+    secrets = await context.secrets(namespace, [webhook.spec.secret_ref.name for webhook in subscribed])
+    return tuple(webhook for webhook in subscribed if secrets[webhook.spec.secret_ref.name])
 
 
 async def deliver(
     context: Context, raw: Object, migration: Migration, notices: Sequence[Notice], hooks: Sequence[Webhook]
 ) -> tuple[Notice, ...]:
     """The notifications with their delivery state. Starts a worker for each pending one; drops one that has no receiver left."""
-    found = [await _delivered(context, raw, migration, n, hooks) if n.state == "Pending" else n for n in notices]
-    return tuple(n for n in found if n)
+    delivered = [await _delivered(context, raw, migration, n, hooks) if n.state == "Pending" else n for n in notices]
+    return tuple(n for n in delivered if n)
 
 
 async def _delivered(
@@ -42,10 +42,10 @@ async def _delivered(
 ) -> Notice | None:
     metadata = raw["metadata"]
     name = f"{metadata['name'][:40].rstrip('-.')}-notify-{digest(metadata['uid'], notice.id)[:10]}"
-    found = await context.kube.get("Job", metadata["namespace"], name)
-    if found is None:
+    raw_job = await context.kube.get("Job", metadata["namespace"], name)
+    if raw_job is None:
         return await _started(context, raw, migration, notice, hooks, name)
-    job = jobs.observed_jobs([found], metadata["uid"], context.clock())[0]
+    job = jobs.observed_jobs([raw_job], metadata["uid"], context.clock())[0]
     if not job.over:
         return notice
     report = context.reports.of(metadata["namespace"], name)
@@ -54,8 +54,8 @@ async def _delivered(
         return notice.model_copy(update={"state": "Sent"})
     found_pods = await context.kube.listed("Pod", metadata["namespace"], f"job-name={name}") if report is None else []
     report = report or pod_diagnosis.final_report(found_pods)
-    lost = f"worker {name} exited without a report: {pod_diagnosis.lost_reason(found_pods)}"
-    text = report.failure.message if report and report.failure else lost
+    lost_message = f"worker {name} exited without a report: {pod_diagnosis.lost_reason(found_pods)}"
+    text = report.failure.message if report and report.failure else lost_message
     return notice.model_copy(update={"state": "Failed", "text": redacted(text)[:_MESSAGE]})
 
 
@@ -65,8 +65,8 @@ async def _started(
     receivers = targets(migration, notice.event, hooks)
     if not receivers.secrets:
         return None
-    held = await context.secrets(raw["metadata"]["namespace"], receivers.secrets)
-    missing = [secret for secret in receivers.secrets if held[secret] is None]
+    secrets = await context.secrets(raw["metadata"]["namespace"], receivers.secrets)
+    missing = [secret for secret in receivers.secrets if secrets[secret] is None]
     if missing:
         text = f"notification {notice.event} was not sent: Secret {missing[0]!r} not found in this namespace. Create it."
         return notice.model_copy(update={"state": "Failed", "text": text})

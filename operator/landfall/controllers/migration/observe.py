@@ -44,7 +44,7 @@ class MigrationObserver:
         self.declared: DeclaredRun | None = None
         self.lost: dict[str, str] = {}
         self.reported = ReportFold(RunStatus())
-        self.seen = ObservedMigration(now=context.clock(), generation=0)
+        self.observed = ObservedMigration(now=context.clock(), generation=0)
 
     async def observe(self) -> ObservedMigration:
         """Read everything. Raises KubeError."""
@@ -55,13 +55,13 @@ class MigrationObserver:
         self.plans = await table_plans.stored_table_plans(context, self.namespace, metadata["name"])
         differs = await self._find_run()
         name = self.name
-        mine = self._mine(self.run)
-        listed = await jobs.jobs_of(context, self.namespace, "Run", name) if mine else []
-        self.reported = await self._fold(listed) if mine else ReportFold(RunStatus())
+        is_own = self._is_own(self.run)
+        listed = await jobs.jobs_of(context, self.namespace, "Run", name) if is_own else []
+        self.reported = await self._fold(listed) if is_own else ReportFold(RunStatus())
         status = self.reported.status
         inputs = self._inputs(secrets)
         request, problem = requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
-        self.seen = ObservedMigration(
+        self.observed = ObservedMigration(
             now=now,
             generation=metadata["generation"],
             uid=metadata["uid"],
@@ -76,17 +76,17 @@ class MigrationObserver:
             missing_secrets=tuple(n for n, version in secrets.items() if version is None),
             inputs=inputs,
             run_name=name,
-            run=status if mine else None,
-            run_foreign=self.run is not None and not mine,
+            run=status if is_own else None,
+            run_foreign=self.run is not None and not is_own,
             run_differs=differs,
             changed=self._changed() if differs else (),
             request=request,
             request_problem=problem,
             plan_stored=await self._plan_stored(name),
             app=await app_deployment.observe(context, self.raw, self.migration),
-            jobs=self._jobs(listed) if mine else (),
+            jobs=self._jobs(listed) if is_own else (),
         )
-        return self.seen
+        return self.observed
 
     async def _read_connections(self) -> None:
         data = self.migration.spec.data
@@ -104,32 +104,36 @@ class MigrationObserver:
     async def _find_run(self) -> bool:
         """Find the Run of the spec, or the Run in progress if the spec now declares another one; returns whether it does."""
         before = self.migration.status.run if self.migration.status else ""
-        known = await self.context.kube.get("Run", self.namespace, before) if before else None
-        found = self.declared = self._declared()
-        if found is None:
-            self.run, self.name = known, before
+        previous_run = await self.context.kube.get("Run", self.namespace, before) if before else None
+        declared = self.declared = self._declared()
+        if declared is None:
+            self.run, self.name = previous_run, before
             return False
-        names = [run_name(self.migration.metadata.name, key) for key in (found.key, *found.former_keys)]
-        if known and self._mine(known) and (before in names or known.get("status", {}).get("ledgerKey") == found.key):
-            self.run, self.name = known, before
+        names = [run_name(self.migration.metadata.name, key) for key in (declared.key, *declared.former_keys)]
+        if (
+            previous_run
+            and self._is_own(previous_run)
+            and (before in names or previous_run.get("status", {}).get("ledgerKey") == declared.key)
+        ):
+            self.run, self.name = previous_run, before
             return False
-        self.run, self.name = await self._named(names)
-        if known is None or not self._mine(known) or before == self.name:
+        self.run, self.name = await self._find_named(names)
+        if previous_run is None or not self._is_own(previous_run) or before == self.name:
             return False
-        state = _run_status(known).state
+        state = _run_status(previous_run).state
         started = self.migration.status is not None and self.migration.status.start_time is not None
         under_way = state.staged if state else started
-        if not (under_way or await self._rollback_active(known)):
+        if not (under_way or await self._rollback_active(previous_run)):
             return False
-        self.run, self.name = known, before
+        self.run, self.name = previous_run, before
         return True
 
-    async def _named(self, names: list[str]) -> tuple[Object | None, str]:
+    async def _find_named(self, names: list[str]) -> tuple[Object | None, str]:
         """The Run of the first name, or else this Migration's Run under a name that version 0.1 gave to the same spec."""
         for name in names:
-            found = await self.context.kube.get("Run", self.namespace, name)
-            if found and (name == names[0] or self._mine(found)):
-                return found, name
+            raw_run = await self.context.kube.get("Run", self.namespace, name)
+            if raw_run and (name == names[0] or self._is_own(raw_run)):
+                return raw_run, name
         return None, names[0]
 
     def _changed(self) -> tuple[str, ...]:
@@ -137,17 +141,17 @@ class MigrationObserver:
         data = self.migration.spec.data
         if self.run is None or data is None or self.declared is None:
             return ()
-        said = self.run["metadata"].get("annotations", {})
-        identities = (said.get(DECLARED_SOURCE, ""), said.get(DECLARED_TARGET, ""))
+        annotations = self.run["metadata"].get("annotations", {})
+        identities = (annotations.get(DECLARED_SOURCE, ""), annotations.get(DECLARED_TARGET, ""))
         return changed_fields(DataSpec.model_validate(self.run["spec"]["data"]), identities, data, self.declared)
 
     async def _rollback_active(self, run: Object) -> bool:
         """Whether a worker is rolling that run back now: it finishes before another run begins."""
         listed = await jobs.jobs_of(self.context, self.namespace, "Run", run["metadata"]["name"])
-        seen = jobs.observed_jobs(listed, run["metadata"]["uid"], self.context.clock())
-        return any(job.verb == "back" and not job.over for job in seen)
+        observed = jobs.observed_jobs(listed, run["metadata"]["uid"], self.context.clock())
+        return any(job.verb == "back" and not job.over for job in observed)
 
-    def _mine(self, run: Object | None) -> bool:
+    def _is_own(self, run: Object | None) -> bool:
         return run is not None and owned_by(run, self.raw["metadata"]["uid"])
 
     def _inputs(self, secrets: dict[str, str | None]) -> str:
@@ -156,35 +160,37 @@ class MigrationObserver:
         specs = {n: c.spec.model_dump(mode="json") for n, c in self.connections.items() if c}
         unsaid = {"cutover"} if data and data.cutover is None else set()
         passed_over = {"approval", "parallelism", "limits", "workers", "batch_size", *unsaid}
-        wanted = data.model_dump(mode="json", exclude=passed_over) if data else {}
+        spec_fields = data.model_dump(mode="json", exclude=passed_over) if data else {}
         decisions = [p.decisions_for_plan for p in self.plans if p.decisions_for_plan]
         annotations = self.raw["metadata"].get("annotations", {})
         quiesced = annotations.get(QUIESCED, "")
         rollback = self.migration.spec.rollback.model_dump(mode="json")
-        asked, _ = requested(annotations.get(ANNOTATION, ""))
-        anew = asked.id if asked and asked.verb == "plan" else ""
-        return f"{digest(specs, wanted, decisions, anew)}.{digest(secrets, quiesced, rollback, asked.id if asked else '')}"
+        request, _ = requested(annotations.get(ANNOTATION, ""))
+        anew = request.id if request and request.verb == "plan" else ""
+        return (
+            f"{digest(specs, spec_fields, decisions, anew)}.{digest(secrets, quiesced, rollback, request.id if request else '')}"
+        )
 
     async def _namespace_ends(self) -> bool:
-        found = await self.context.kube.get("Namespace", "", self.namespace)
-        return found is None or "deletionTimestamp" in found["metadata"]
+        raw = await self.context.kube.get("Namespace", "", self.namespace)
+        return raw is None or "deletionTimestamp" in raw["metadata"]
 
     async def _plan_stored(self, name: str) -> bool:
         """Whether the plan is stored in ConfigMaps, or is about to be: reports are recorded before an action is executed."""
         plan = self.reported.status.plan
         return plan is not None and (self.reported.brings(plan.digest) or bool(await self.plan_pieces(name, plan.digest)))
 
-    async def plan_pieces(self, name: str, wanted: str) -> list[str]:
+    async def plan_pieces(self, name: str, digest: str) -> list[str]:
         """The names of the ConfigMaps of a plan: all of them, or none if one is missing."""
         listed = await self.context.kube.listed("ConfigMap", self.namespace, f"{LABEL_RUN}={name}")
-        return [one["metadata"]["name"] for one in plan_storage.maps_of_plan(listed, wanted)]
+        return [config_map["metadata"]["name"] for config_map in plan_storage.maps_of_plan(listed, digest)]
 
     # -- reports ------------------------------------------------------------------------------------------------------
 
     def _jobs(self, listed: list[Object]) -> tuple[ObservedJob, ...]:
         """The Run's Jobs, each with the reason if it ended without a report."""
-        found = jobs.observed_jobs(listed, self.run["metadata"]["uid"], self.context.clock()) if self.run else ()
-        return tuple(replace(job, reason=self.lost.get(job.name, "")) for job in found)
+        observed_jobs = jobs.observed_jobs(listed, self.run["metadata"]["uid"], self.context.clock()) if self.run else ()
+        return tuple(replace(job, reason=self.lost.get(job.name, "")) for job in observed_jobs)
 
     async def _last_report(self, raw: Object, before: RunStatus, *, newest: bool) -> Report | None:
         """The last report of a Job's worker: from the intake, or from the pod's termination message if the intake did not get it."""
@@ -192,24 +198,24 @@ class MigrationObserver:
         report = self.context.reports.of(self.namespace, job)
         if not newest or not jobs.is_ended(raw) or before.finished == job or (report and report.final):
             return report
-        found = await self.context.kube.listed("Pod", self.namespace, f"job-name={job}")
-        words = pod_diagnosis.final_report(found)
+        pods = await self.context.kube.listed("Pod", self.namespace, f"job-name={job}")
+        words = pod_diagnosis.final_report(pods)
         if words is None:
-            self.lost[job] = pod_diagnosis.lost_reason(found)
+            self.lost[job] = pod_diagnosis.lost_reason(pods)
         return words or report
 
     async def _fold(self, listed: list[Object]) -> ReportFold:
         """The Run's status with the latest report of each worker. Nothing is written here: see `record_reports`."""
-        found = ReportFold(_run_status(self.run))
+        fold = ReportFold(_run_status(self.run))
         leading = [raw for raw in listed if raw["metadata"]["labels"].get(LABEL_VERB) != "help"]
         for raw in listed:
             job = raw["metadata"]["name"]
             if raw not in leading:
-                found = found.without(job)  # the leader reports for all
+                fold = fold.without(job)  # the leader reports for all
                 continue
-            report = await self._last_report(raw, found.status, newest=raw is max(leading, key=_created))
-            found = found.add(job, report, self.context.clock()) if report else found
-        return found
+            report = await self._last_report(raw, fold.status, newest=raw is max(leading, key=_created))
+            fold = fold.add(job, report, self.context.clock()) if report else fold
+        return fold
 
 
 def _run_status(run: Object | None) -> RunStatus:

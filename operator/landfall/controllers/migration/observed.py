@@ -45,8 +45,8 @@ class ObservedMigration(ObservedObject):
 
     def last(self, verb: Verb) -> ObservedJob | None:
         """The newest Job of a verb."""
-        found = [j for j in self.jobs if j.verb == verb]
-        return max(found, key=lambda j: j.attempt) if found else None
+        of_verb = [j for j in self.jobs if j.verb == verb]
+        return max(of_verb, key=lambda j: j.attempt) if of_verb else None
 
     @property
     def active(self) -> ObservedJob | None:

@@ -30,68 +30,76 @@ def stalled(reason: str, message: str, *, phase: Phase = Phase.FAILED, again: fl
     return ReconcileDecision(phase, ("False", reason), message, stalled=True, again_seconds=again)
 
 
-def data_of(seen: ObservedMigration) -> DataSpec | None:
+def data_of(observed: ObservedMigration) -> DataSpec | None:
     """The data part of the spec."""
-    return seen.migration.spec.data if seen.migration else None
+    return observed.migration.spec.data if observed.migration else None
 
 
-def desired_state(seen: ObservedMigration) -> Desired:
+def desired_state(observed: ObservedMigration) -> Desired:
     """The desired state, with its default."""
-    return desired_of(seen.migration.spec.desired_state if seen.migration else None)
+    return desired_of(observed.migration.spec.desired_state if observed.migration else None)
 
 
-def _attempt(seen: ObservedMigration, verb: Verb) -> int:
-    last = seen.last(verb)
+def _attempt(observed: ObservedMigration, verb: Verb) -> int:
+    last = observed.last(verb)
     return last.attempt + 1 if last else 1
 
 
-def job(seen: ObservedMigration, verb: Verb) -> MigrationAction:
+def job(observed: ObservedMigration, verb: Verb) -> MigrationAction:
     """Start the next worker of a verb."""
-    return CreateJob(verb, _attempt(seen, verb))
+    return CreateJob(verb, _attempt(observed, verb))
 
 
-def failed(seen: ObservedMigration, verb: Verb) -> MigrationDecision | None:
+def failed(observed: ObservedMigration, verb: Verb) -> MigrationDecision | None:
     """What to do if the last worker of a verb failed and its inputs have not changed: retry later, or ask a user to act."""
-    last = seen.last(verb)
-    if not last or not last.failed or last.inputs != seen.inputs:
+    last = observed.last(verb)
+    if not last or not last.failed or last.inputs != observed.inputs:
         return None
-    failure = seen.run.failure if seen.run else None
+    failure = observed.run.failure if observed.run else None
     if failure is None or failure.job != last.name:
-        why = last.reason or "its pod no longer exists (node lost or pod deleted?)"
-        return again(seen, last, "WorkerLost", f"worker {last.name} exited without a report: {why}. It is retried")
+        reason = last.reason or "its pod no longer exists (node lost or pod deleted?)"
+        return again(observed, last, "WorkerLost", f"worker {last.name} exited without a report: {reason}. It is retried")
     if failure.transient:
-        return again(seen, last, failure.reason, failure.message)
+        return again(observed, last, failure.reason, failure.message)
     if rule_of(failure.reason).retry is not Retry.AFTER_CHANGE:
         return stalled(failure.reason, failure.message)
-    left = LONGEST_PAUSE - last.ended_seconds
-    return replace(stalled(failure.reason, failure.message, again=max(left, 1)), action=job(seen, verb) if left <= 0 else None)
+    remaining = LONGEST_PAUSE - last.ended_seconds
+    return replace(
+        stalled(failure.reason, failure.message, again=max(remaining, 1)), action=job(observed, verb) if remaining <= 0 else None
+    )
 
 
-def again(seen: ObservedMigration, last: ObservedJob, reason: str, message: str) -> MigrationDecision:
+def again(observed: ObservedMigration, last: ObservedJob, reason: str, message: str) -> MigrationDecision:
     """Retry a worker with exponential back-off."""
-    left = _BACKOFF.pause(last.attempt) - last.ended_seconds
-    return working(Phase.PENDING, reason, message, job(seen, last.verb) if left <= 0 and last.verb else None, again=max(left, 1))
+    remaining = _BACKOFF.pause(last.attempt) - last.ended_seconds
+    return working(
+        Phase.PENDING,
+        reason,
+        message,
+        job(observed, last.verb) if remaining <= 0 and last.verb else None,
+        again=max(remaining, 1),
+    )
 
 
-def plan_summary(seen: ObservedMigration) -> str:
+def plan_summary(observed: ObservedMigration) -> str:
     """The plan in short."""
-    plan = seen.run.plan if seen.run else None
+    plan = observed.run.plan if observed.run else None
     return f"{plan.tables} tables, {plan.rows} rows, about {plan.estimated_seconds} s" if plan else ""
 
 
-def planned(seen: ObservedMigration, *, approved: bool, outdated: bool = False) -> tuple[Fact, ...]:
+def plan_facts(observed: ObservedMigration, *, approved: bool, outdated: bool = False) -> tuple[Fact, ...]:
     """The conditions of a plan. `outdated`: the spec approves another plan."""
-    if not seen.run or not seen.run.plan:
+    if not observed.run or not observed.run.plan:
         return ()
     missing = "PlanChanged" if outdated else "ApprovalRequired"
     approval = ("Approved", ("True", "Approved") if approved else ("False", missing))
-    return (("PlanReady", ("True", "Planned")), approval, *_rehearsed(seen))
+    return (("PlanReady", ("True", "Planned")), approval, *_rehearsed(observed))
 
 
-def _rehearsed(seen: ObservedMigration) -> tuple[Fact, ...]:
-    done = seen.run.rehearsal if seen.run else None
-    if not done:
+def _rehearsed(observed: ObservedMigration) -> tuple[Fact, ...]:
+    rehearsal = observed.run.rehearsal if observed.run else None
+    if not rehearsal:
         return ()
-    whole = done.schema_seconds + done.copy_seconds + done.index_seconds + done.validation_seconds
-    message = f"rehearsal copied {done.rows} rows and found them equal in {whole:.1f} s ({done.validation_seconds:.1f} s of verification); its tables are dropped"
+    whole = rehearsal.schema_seconds + rehearsal.copy_seconds + rehearsal.index_seconds + rehearsal.validation_seconds
+    message = f"rehearsal copied {rehearsal.rows} rows and found them equal in {whole:.1f} s ({rehearsal.validation_seconds:.1f} s of verification); its tables are dropped"
     return (("Rehearsed", ("True", "Equal", message)),)

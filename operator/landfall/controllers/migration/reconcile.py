@@ -44,8 +44,8 @@ async def reconcile(context: Context, raw: Object) -> float | None:
         await context.report(raw, minimal_observed(raw, context), problem, kept_status(raw))
         return None
     observer = MigrationObserver(context, raw)
-    seen = await observer.observe()
-    decision = decide(seen)
+    observed = await observer.observe()
+    decision = decide(observed)
     await record(observer)
     action = decision.action
     if action:
@@ -53,12 +53,14 @@ async def reconcile(context: Context, raw: Object) -> float | None:
         log_action(observer.raw, action)
         if isinstance(action, AddFinalizer | ReleaseFinalizer):
             return None  # the write of the finalizer triggers the next reconcile
-    await table_plans.write_conditions(context, observer.plans, approved=not open_review_items(seen), begun=bool(seen.state))
+    await table_plans.write_conditions(
+        context, observer.plans, approved=not open_review_items(observed), has_begun=bool(observed.state)
+    )
     notices = await _noted(observer, decision)
     decided = replace(decision, facts=(*decision.facts, *notice_facts(notices)))
-    app = rules_app_and_data.move(seen)
+    app = rules_app_and_data.move(observed)
     await _logged(observer, app)
-    await context.report(raw, seen, decided, {**_status(observer, decision, app), "notices": [_plainly(n) for n in notices]})
+    await context.report(raw, observed, decided, {**_status(observer, decision, app), "notices": [_plainly(n) for n in notices]})
     waiting = any(n.state == "Pending" for n in notices)
     return min(decision.again_seconds or _NOTICE_SECONDS, _NOTICE_SECONDS) if waiting else decision.again_seconds
 
@@ -66,7 +68,7 @@ async def reconcile(context: Context, raw: Object) -> float | None:
 async def _logged(observer: MigrationObserver, app: AppMove | None) -> None:
     """Write a log line for each step of the app; the lines of its builders belong to the Deployment."""
     before = observer.migration.status.app if observer.migration.status else None
-    if app is None or observer.seen.deleting or (before and (before.state, before.message) == (app.state, app.message)):
+    if app is None or observer.observed.deleting or (before and (before.state, before.message) == (app.state, app.message)):
         return
     text = f"{app.release} is live{f' at {app.url}' if app.url else ''}" if app.state == "Live" else app.message
     level = "error" if app.state == "Failed" else "info"
@@ -76,10 +78,10 @@ async def _logged(observer: MigrationObserver, app: AppMove | None) -> None:
 async def _noted(observer: MigrationObserver, decision: MigrationDecision) -> tuple[Notice, ...]:
     """The notifications. Only those recorded in status are sent, so that none is lost and sent twice."""
     before = observer.migration.status.notices if observer.migration.status else ()
-    if observer.seen.deleting:
+    if observer.observed.deleting:
         return before
-    new = new_notices(observer.seen, decision, before)
+    new = new_notices(observer.observed, decision, before)
     events = {n.event for n in (*new, *before) if n.state == "Pending"}
     hooks = await notify.webhooks(observer.context, observer.namespace, events) if events else ()
-    sent = await notify.deliver(observer.context, observer.raw, observer.migration, before, hooks)
-    return recorded_notices(observer.migration, sent, new, hooks)
+    delivered = await notify.deliver(observer.context, observer.raw, observer.migration, before, hooks)
+    return recorded_notices(observer.migration, delivered, new, hooks)

@@ -98,14 +98,14 @@ class ReportFold:
             return self.without(job) if report.final or report.pod != before.reported_by_pod else self
         if waits(before, job, report, now):
             return self
-        found = folded(before, job, report, now)
-        moved = before.progress.rows if before.progress else 0
+        status = folded(before, job, report, now)
+        copied_rows = before.progress.rows if before.progress else 0
         with_it = replace(
             self,
-            status=found,
+            status=status,
             changed=True,
             plans=(*self.plans, report) if report.plan_bytes and report.plan else self.plans,
-            rows=self.rows + (max(0, found.progress.rows - moved) if found.progress else 0),
+            rows=self.rows + (max(0, status.progress.rows - copied_rows) if status.progress else 0),
         )
         return with_it.without(job) if report.final else with_it
 
@@ -129,26 +129,26 @@ def _progress(before: RunStatus, report: Report) -> Progress | None:
     grave = report.failure is not None and not report.failure.transient
     if report.rehearsal:
         return None  # the rehearsal's rows are dropped
-    found = report.progress or before.progress or (Progress() if grave else None)
+    progress = report.progress or before.progress or (Progress() if grave else None)
     escalated = (before.progress.escalated_errors if before.progress else 0) + grave
-    return found.model_copy(update={"escalated_errors": escalated}) if found else None
+    return progress.model_copy(update={"escalated_errors": escalated}) if progress else None
 
 
 def _completed(status: RunStatus) -> Progress:
     """The progress of a run that is cut over: complete, whatever was reported last, because a cutover requires that every chunk is equal."""
-    found = status.progress or Progress()
+    progress = status.progress or Progress()
     whole: dict[str, object] = {"percent": 100, "step_percent": 100, "remaining_seconds": 0, "checkpoint_seconds": None}
     if not status.verdict:
-        return found.model_copy(update=whole)
-    tables = tuple(_equal(table) for table in found.tables)
-    rows, planned = max(found.rows, status.rows), status.plan.rows if status.plan else 0
+        return progress.model_copy(update=whole)
+    tables = tuple(_equal(table) for table in progress.tables)
+    rows, planned_rows = max(progress.rows, status.rows), status.plan.rows if status.plan else 0
     whole |= {
         "rows": rows,
-        "total_rows": found.total_rows or planned or rows,
-        "compared_rows": max(found.compared_rows, status.rows),
+        "total_rows": progress.total_rows or planned_rows or rows,
+        "compared_rows": max(progress.compared_rows, status.rows),
     }
     whole |= {"tables": tables, "tables_done": max(len(tables), status.plan.tables if status.plan else 0)}
-    return found.model_copy(update=whole)
+    return progress.model_copy(update=whole)
 
 
 def _equal(table: TableProgress) -> TableProgress:

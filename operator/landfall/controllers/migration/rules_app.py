@@ -34,9 +34,9 @@ class ObservedApp:
     gate: GateSeen | None = None
     on_source: str = ""
 
-    def problem(self, *, made: bool) -> MigrationDecision | None:
-        """Why the migration cannot begin. `made`: there is a template to create the Deployment from."""
-        if not self.there and not made:
+    def problem(self, *, has_template: bool) -> MigrationDecision | None:
+        """Why the migration cannot begin. `has_template`: there is a template to create the Deployment from."""
+        if not self.there and not has_template:
             message = f"Deployment {self.name!r} not found in this namespace (appdeployments.landfall.dev). Create it, or set app.template."
             return ReconcileDecision(Phase.PENDING, ("False", "DeploymentMissing"), message, stalled=True, again_seconds=15)
         if self.differs:
@@ -48,11 +48,11 @@ class ObservedApp:
         return None
 
 
-def decided(app: ObservedApp, wanted: Desired, hold: str, *, made: bool, completed: bool) -> MigrationDecision:
-    """The decision. `made`: there is a template to create the Deployment from. `completed`: the app was live once, which is final."""
+def decided(app: ObservedApp, desired: Desired, hold: str, *, has_template: bool, completed: bool) -> MigrationDecision:
+    """The decision. `has_template`: there is a template to create the Deployment from. `completed`: the app was live once, which is final."""
     if completed:
         return _completed(app)
-    goal = Desired.PAUSED if hold else wanted
+    goal = Desired.PAUSED if hold else desired
     match goal:
         case Desired.PAUSED:
             return ReconcileDecision(Phase.PAUSED, ("True", "Paused"), f"paused{': ' + hold if hold else ''}")
@@ -65,13 +65,13 @@ def decided(app: ObservedApp, wanted: Desired, hold: str, *, made: bool, complet
             message = f"the Deployment {app.name} is created when desiredState is Completed"
             return ReconcileDecision(Phase.PLAN_READY, ("True", "Planned"), message)
         case Desired.COMPLETED:
-            return _moving(app, made=made)
+            return _moving(app, has_template=has_template)
         case _:
             assert_never(goal)
 
 
-def _moving(app: ObservedApp, *, made: bool) -> MigrationDecision:
-    problem = app.problem(made=made)
+def _moving(app: ObservedApp, *, has_template: bool) -> MigrationDecision:
+    problem = app.problem(has_template=has_template)
     if problem:
         return problem
     if not app.there:

@@ -18,7 +18,7 @@ def live_settings(migration: Migration, now: datetime) -> Dials | None:
     if data is None or (spec.schedule and problem(spec.schedule)):
         return None
     hours = opening(spec.schedule, now, cutover=True)
-    moved = migration.status.app if migration.status else None
+    app_move = migration.status.app if migration.status else None
     desired = desired_of(spec.desired_state)
     paused = desired is Desired.PAUSED and spec.pause is not None and spec.pause.immediate
     return Dials(
@@ -29,13 +29,13 @@ def live_settings(migration: Migration, now: datetime) -> Dials | None:
         bytes_per_second=-(-data.limits.bytes_per_second // data.workers),
         cutover_from=None if hours.open else hours.changes,
         cutover_until=hours.changes if hours.open else None,
-        cutover_held=is_joint(migration) and not (moved and moved.state == "Built"),
-        hold=is_joint(migration) and not _moved(moved, now),
+        cutover_held=is_joint(migration) and not (app_move and app_move.state == "Built"),
+        hold=is_joint(migration) and not _is_over(app_move, now),
         at_once=paused or desired is Desired.CANCELLED,
     )
 
 
-def _moved(app: AppMove | None, now: datetime) -> bool:
+def _is_over(app: AppMove | None, now: datetime) -> bool:
     """Whether the source no longer needs to be locked for the app."""
     if app is None:
         return False

@@ -50,34 +50,35 @@ def _plainly(model: Model | None) -> dict[str, Any] | None:
 
 
 def _status(observer: MigrationObserver, decision: MigrationDecision, app: AppMove | None) -> dict[str, Any]:
-    seen, before = observer.seen, observer.migration.status
-    run_status = seen.run
-    same = before if before and before.run == seen.run_name else None
+    observed, before = observer.observed, observer.migration.status
+    run_status = observed.run
+    same = before if before and before.run == observed.run_name else None
     started = same.start_time if same else None
-    made = isinstance(decision.action, CreateDeployment)
-    if started is None and (decision.starts or seen.state or made):
-        started = seen.now
-    ended = same.completion_time if same else None
-    if ended is None and (decision.phase is Phase.COMPLETED if app else seen.state is State.CUT_OVER):
-        ended = seen.now
+    creates_deployment = isinstance(decision.action, CreateDeployment)
+    if started is None and (decision.starts or observed.state or creates_deployment):
+        started = observed.now
+    completed_at = same.completion_time if same else None
+    if completed_at is None and (decision.phase is Phase.COMPLETED if app else observed.state is State.CUT_OVER):
+        completed_at = observed.now
     plan = run_status.plan if run_status else None
-    kept = run_status is not None and run_status.kept and not run_status.expired and seen.state is State.CUT_OVER
-    until = kept_until(ended, observer.migration) if kept and ended else None
+    has_retained = run_status is not None and run_status.kept and not run_status.expired and observed.state is State.CUT_OVER
+    until = kept_until(completed_at, observer.migration) if has_retained and completed_at else None
     progress = run_status.progress if run_status else None
     return {
         "runKey": run_status.ledger_key if run_status else None,
-        "run": seen.run_name,
+        "run": observed.run_name,
         "startTime": format_time(started),
-        "completionTime": format_time(ended),
+        "completionTime": format_time(completed_at),
         "keptUntil": format_time(until),
         "plan": plan.model_dump(mode="json", by_alias=True) if plan else None,
-        "approval": _plainly(approval(seen)),
+        "approval": _plainly(approval(observed)),
         "progress": _plainly(progress),
         "app": _plainly(app),
         "steps": [
-            s.model_dump(mode="json", by_alias=True, exclude_none=True) for s in steps(seen, decision, same.steps if same else ())
+            s.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for s in steps(observed, decision, same.steps if same else ())
         ],
         "verdict": run_status.verdict if run_status else None,
         "rehearsal": _plainly(run_status.rehearsal if run_status else None),
-        "lastHandledRequest": handled(seen) or None,
+        "lastHandledRequest": handled(observed) or None,
     }

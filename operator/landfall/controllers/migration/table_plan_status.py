@@ -18,17 +18,17 @@ def proposal_of(plan: TablePlan, proposals: tuple[TableProposal, ...]) -> TableP
     return next((p for p in proposals if source.is_of(p.source.schema_ or "", p.source.table)), None)
 
 
-def status_of(plan: TablePlan, generation: int, now: datetime, *, approved: bool, begun: bool) -> TablePlanStatus | None:
+def status_of(plan: TablePlan, generation: int, now: datetime, *, approved: bool, has_begun: bool) -> TablePlanStatus | None:
     """The status of a TablePlan; None before a plan has proposed anything.
 
-    `approved`: the whole plan is approved. `begun`: the run has begun, so that decisions have no effect.
+    `approved`: the whole plan is approved. `has_begun`: the run has begun, so that decisions have no effect.
     """
     before = plan.status or TablePlanStatus()
-    if not before.plan_digest and not begun:
+    if not before.plan_digest and not has_begun:
         return None
     decision: ReconcileDecision[Never]
     missing = [c.source for c in before.columns if c.decision in _OPEN]
-    if before.observed_generation != generation and begun:
+    if before.observed_generation != generation and has_begun:
         message = "the run began with other decisions. Change spec.data.rerunToken of the Migration to start a run with these."
         decision = ReconcileDecision(Phase.FAILED, ("False", "RunStarted"), message, stalled=True)
     elif before.observed_generation != generation:
@@ -41,8 +41,8 @@ def status_of(plan: TablePlan, generation: int, now: datetime, *, approved: bool
         decision = ReconcileDecision(Phase.PLAN_READY, ("False", "DecisionRequired"), message)
     else:
         decision = ReconcileDecision(Phase.APPROVED, ("True", "Approved" if missing else "Decided"), "all decisions are made")
-    seen = ObservedObject(now=now, generation=generation, conditions=before.conditions)
-    return before.model_copy(update={"phase": str(decision.phase), "conditions": conditions(seen, decision)})
+    observed = ObservedObject(now=now, generation=generation, conditions=before.conditions)
+    return before.model_copy(update={"phase": str(decision.phase), "conditions": conditions(observed, decision)})
 
 
 def proposed(plan: TablePlan, generation: int, digest: str, proposal: TableProposal | None) -> TablePlanStatus:

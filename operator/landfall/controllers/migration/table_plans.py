@@ -33,39 +33,45 @@ class StoredTablePlan:
 async def stored_table_plans(context: Context, namespace: str, migration: str) -> tuple[StoredTablePlan, ...]:
     """The TablePlans of a Migration, by name."""
     listed = await context.kube.listed("TablePlan", namespace)
-    mine = [r for r in listed if r["spec"]["migrationRef"]["name"] == migration and "deletionTimestamp" not in r["metadata"]]
-    for raw in mine:  # items of a list have no kind
+    of_migration = [
+        r for r in listed if r["spec"]["migrationRef"]["name"] == migration and "deletionTimestamp" not in r["metadata"]
+    ]
+    for raw in of_migration:  # items of a list have no kind
         raw |= {"apiVersion": "landfall.dev/v1alpha1", "kind": "TablePlan"}
     return tuple(
         StoredTablePlan(raw, TablePlan.model_validate(to_model_input(raw)))
-        for raw in sorted(mine, key=lambda r: str(r["metadata"]["name"]))
+        for raw in sorted(of_migration, key=lambda r: str(r["metadata"]["name"]))
     )
 
 
-async def propose(context: Context, migration: Object, there: tuple[StoredTablePlan, ...], report: Report) -> None:
+async def propose(context: Context, migration: Object, stored_plans: tuple[StoredTablePlan, ...], report: Report) -> None:
     """Write the proposals of a new plan to the TablePlans, creating those that are needed."""
     digest = report.plan.digest if report.plan else ""
     for table in report.tables:
-        if not any(proposal_of(one.plan, (table,)) for one in there):
+        if not any(proposal_of(stored.plan, (table,)) for stored in stored_plans):
             body = table_plan(migration, table.source)
             await context.created("TablePlan", body)
             log_write(migration, "create_table_plan", object=body["metadata"]["name"])
-    for one in await stored_table_plans(context, migration["metadata"]["namespace"], migration["metadata"]["name"]):
-        generation = one.raw["metadata"]["generation"]
-        status = proposed(one.plan, generation, digest, proposal_of(one.plan, report.tables))
-        await _write(context, one, status)
+    for stored in await stored_table_plans(context, migration["metadata"]["namespace"], migration["metadata"]["name"]):
+        generation = stored.raw["metadata"]["generation"]
+        status = proposed(stored.plan, generation, digest, proposal_of(stored.plan, report.tables))
+        await _write(context, stored, status)
 
 
-async def write_conditions(context: Context, there: tuple[StoredTablePlan, ...], *, approved: bool, begun: bool) -> None:
+async def write_conditions(
+    context: Context, stored_plans: tuple[StoredTablePlan, ...], *, approved: bool, has_begun: bool
+) -> None:
     """Write their conditions."""
-    for one in there:
-        status = status_of(one.plan, one.raw["metadata"]["generation"], context.clock(), approved=approved, begun=begun)
+    for stored in stored_plans:
+        status = status_of(
+            stored.plan, stored.raw["metadata"]["generation"], context.clock(), approved=approved, has_begun=has_begun
+        )
         if status:
-            await _write(context, one, status)
+            await _write(context, stored, status)
 
 
-async def _write(context: Context, one: StoredTablePlan, status: TablePlanStatus) -> None:
+async def _write(context: Context, stored: StoredTablePlan, status: TablePlanStatus) -> None:
     current = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-    before = one.plan.status.model_dump(mode="json", by_alias=True, exclude_none=True) if one.plan.status else {}
+    before = stored.plan.status.model_dump(mode="json", by_alias=True, exclude_none=True) if stored.plan.status else {}
     if current != before:
-        await context.kube.replace_status("TablePlan", {**one.raw, "status": current})
+        await context.kube.replace_status("TablePlan", {**stored.raw, "status": current})

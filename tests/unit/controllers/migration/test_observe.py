@@ -193,7 +193,7 @@ def test_a_worker_of_an_older_version_is_given_no_field_that_it_does_not_know(
     asyncio.run(look.observe())
     api.observed = False
     asyncio.run(act(look, CreateJob("back", 1)))
-    task = json.loads(api.objects["ConfigMap", f"{look.seen.run_name}-back-1"]["data"]["task.json"])
+    task = json.loads(api.objects["ConfigMap", f"{look.observed.run_name}-back-1"]["data"]["task.json"])
     assert "pause" not in task["migration"]["spec"]
     assert task["migration"]["spec"]["data"].get("cutover") == cutover
 

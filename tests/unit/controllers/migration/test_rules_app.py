@@ -22,7 +22,7 @@ _OTHER = ObservedApp("shop", there=True, differs=True, ready=("True", "Live", ""
     ("app", "desired", "more", "reason", "verb"),
     [
         (ObservedApp("shop"), "Completed", {}, "Deploying", "deployment"),
-        (ObservedApp("shop"), "Completed", {"made": False}, "DeploymentMissing", ""),
+        (ObservedApp("shop"), "Completed", {"has_template": False}, "DeploymentMissing", ""),
         (ObservedApp("shop"), "Planned", {}, "Planned", ""),
         (ObservedApp("shop"), "Paused", {}, "Paused", ""),
         (ObservedApp("shop"), "Completed", {"hold": "audit"}, "Paused", ""),
@@ -37,7 +37,7 @@ _OTHER = ObservedApp("shop", there=True, differs=True, ready=("True", "Live", ""
     ],
 )
 def test_an_app_alone(app: ObservedApp, desired: str, more: dict[str, Any], reason: str, verb: str) -> None:
-    decision = decided(app, desired, **{"hold": "", "made": True, "completed": False, **more})
+    decision = decided(app, desired, **{"hold": "", "has_template": True, "completed": False, **more})
     assert decision.ready[1] == reason
     assert (decision.action.log_name if decision.action else "") == verb
     assert decision.stalled == (reason in {"DeploymentMissing", "DeploymentConflict", "RollbackUnsupported", "BuildFailed"})

@@ -24,7 +24,7 @@ def _plan(*decisions: dict[str, str], **source: str) -> TablePlan:
 def _told(plan: TablePlan, *columns: ColumnProposal, **more: Any) -> tuple[str, str]:
     proposal = TableProposal(source=SourceTable(table="item"), columns=columns, decisions=more.pop("made_with", ""))
     status = proposed(plan, 2, "sha256:1", proposal if columns else None)
-    facts = {"approved": False, "begun": False, **more}
+    facts = {"approved": False, "has_begun": False, **more}
     stands = status_of(plan.model_copy(update={"status": status}), 2, _NOW, **facts)
     assert stands
     ready = next(c for c in stands.conditions if c.type == "Ready")
@@ -40,21 +40,23 @@ def test_how_it_stands() -> None:
         (_told(plan), ("False", "TableMissing")),
         (_told(word, _OPEN), ("False", "Planning")),
         (_told(word, _FINE, made_with=decided(word.spec)), ("True", "Decided")),
-        (_told(word, _OPEN, begun=True), ("False", "RunStarted")),
+        (_told(word, _OPEN, has_begun=True), ("False", "RunStarted")),
     )
     for actual, expected in table:
         assert actual == expected
 
 
 def test_nothing_is_told_before_there_is_a_plan() -> None:
-    assert status_of(_plan(), 1, _NOW, approved=False, begun=False) is None
+    assert status_of(_plan(), 1, _NOW, approved=False, has_begun=False) is None
 
 
 def test_a_condition_that_stays_keeps_its_time() -> None:
     plan = _plan()
     first = proposed(plan, 1, "sha256:1", TableProposal(source=SourceTable(table="item"), columns=(_FINE,)))
-    early = status_of(plan.model_copy(update={"status": first}), 1, _NOW, approved=False, begun=False)
-    later = status_of(plan.model_copy(update={"status": early}), 1, datetime(2026, 4, 1, tzinfo=UTC), approved=False, begun=False)
+    early = status_of(plan.model_copy(update={"status": first}), 1, _NOW, approved=False, has_begun=False)
+    later = status_of(
+        plan.model_copy(update={"status": early}), 1, datetime(2026, 4, 1, tzinfo=UTC), approved=False, has_begun=False
+    )
     assert early == later
 
 
