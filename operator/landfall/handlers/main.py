@@ -59,17 +59,17 @@ async def _run(settings: OperatorSettings, intake: IntakeOf) -> None:
 
 async def _both(operator: Operator, kube: Kube) -> None:
     """Run Landfall's tasks and kopf's until one of them ends."""
-    ours = asyncio.create_task(operator.work())
-    where: dict[str, Any] = {"namespaces": kube.namespaces} if kube.namespaces else {"clusterwide": True}
-    theirs = asyncio.create_task(kopf.operator(registry=registered(operator), standalone=True, **where))
+    work = asyncio.create_task(operator.work())
+    scope: dict[str, Any] = {"namespaces": kube.namespaces} if kube.namespaces else {"clusterwide": True}
+    watch = asyncio.create_task(kopf.operator(registry=registered(operator), standalone=True, **scope))
     try:
-        done, _ = await asyncio.wait({ours, theirs}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
+        finished, _ = await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+        for task in finished:
             task.result()
     finally:
-        for task in (ours, theirs):
+        for task in (work, watch):
             task.cancel()
-        await asyncio.gather(ours, theirs, return_exceptions=True)
+        await asyncio.gather(work, watch, return_exceptions=True)
 
 
 def main(intake: IntakeOf) -> int:

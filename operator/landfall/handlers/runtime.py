@@ -142,7 +142,7 @@ class Operator:
             self._busy[key] = began = time.monotonic()
             metrics.DEPTH.labels("landfall").set(len(self.queue))
             try:
-                again = await self._one(key)
+                again = await self._reconcile_one(key)
             except ConflictError:
                 self.queue.done(key, 0.05)
                 metrics.RECONCILED.labels(key.kind, "requeue").inc()
@@ -162,7 +162,7 @@ class Operator:
                 self._busy.pop(key, None)
                 metrics.SECONDS.labels(key.kind).observe(time.monotonic() - began)
 
-    async def _one(self, key: ObjectKey) -> float | None:
+    async def _reconcile_one(self, key: ObjectKey) -> float | None:
         raw = await self._context.kube.get(key.kind, key.namespace, key.name)
         if raw is None:
             self._forget(key)
@@ -259,7 +259,7 @@ def registered(operator: Operator) -> kopf.OperatorRegistry:
 
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401  kopf's signature
-        _configure(settings, named=bool(operator.namespaces))
+        _configure(settings, by_name=bool(operator.namespaces))
 
     @kopf.on.login(registry=registry)
     def login(**more: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401  kopf's signature
@@ -291,10 +291,10 @@ def _register_children(operator: Operator, registry: kopf.OperatorRegistry) -> N
                 operator.on_owned_change(kind, metadata["namespace"], name)
 
 
-def _configure(settings: kopf.OperatorSettings, *, named: bool) -> None:
-    """Set kopf's settings. `named`: only some namespaces are managed."""
+def _configure(settings: kopf.OperatorSettings, *, by_name: bool) -> None:
+    """Set kopf's settings. `by_name`: only some namespaces are managed."""
     settings.posting.enabled = False
-    settings.scanning.disabled = named  # scanning needs a ClusterRole
+    settings.scanning.disabled = by_name  # scanning needs a ClusterRole
     settings.peering.standalone = True
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310

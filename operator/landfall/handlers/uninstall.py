@@ -46,15 +46,15 @@ async def leave(kube: Kube, namespace: str, operator: str) -> int:
             " (`spec.desiredState`), then uninstall again. To uninstall anyway and leave them to their workers: `helm uninstall --no-hooks`."
         )
         return 1
-    if not await _ended(kube, namespace, operator):
+    if not await _wait_until_stopped(kube, namespace, operator):
         _say(
             f"Landfall was not uninstalled: the pods of the operator {namespace}/{operator} did not stop. Only its replicas were changed, to 0."
         )
         return 1
-    held = [raw["metadata"] async for raw in kube.every("Migration") if FINALIZER in raw["metadata"].get("finalizers", [])]
-    for metadata in held:
+    finalized = [raw["metadata"] async for raw in kube.every("Migration") if FINALIZER in raw["metadata"].get("finalizers", [])]
+    for metadata in finalized:
         await _freed(kube, metadata["namespace"], metadata["name"])
-    _say(f"The operator has stopped. {len(held)} migrations can now be deleted without it. No resource was deleted.")
+    _say(f"The operator has stopped. {len(finalized)} migrations can now be deleted without it. No resource was deleted.")
     return 0
 
 
@@ -70,12 +70,12 @@ async def under_way(kube: Kube) -> list[str]:
         async for job in kube.every("Job", f"{LABEL_KIND}=Run")
         if not is_ended(job) and not job["spec"].get("suspend")
     }
-    found = []
+    names = []
     async for raw in kube.every("Migration"):
         metadata, status = raw["metadata"], raw.get("status", {})
         if (metadata["namespace"], status.get("run")) in runs or _moves_with_its_app(raw):
-            found.append(f"{metadata['namespace']}/{metadata['name']}")
-    return sorted(found)
+            names.append(f"{metadata['namespace']}/{metadata['name']}")
+    return sorted(names)
 
 
 def _moves_with_its_app(raw: Object) -> bool:
@@ -84,15 +84,15 @@ def _moves_with_its_app(raw: Object) -> bool:
     return bool(spec.get("data") and spec.get("app")) and phase_of(raw) in IN_PROGRESS
 
 
-async def _ended(kube: Kube, namespace: str, operator: str) -> bool:
+async def _wait_until_stopped(kube: Kube, namespace: str, operator: str) -> bool:
     """Scale the operator to 0 and wait until no pod is left, which could add the finalizer again."""
     workload = await kube.get("Workload", namespace, operator)
     if workload is None:
         return True
     await kube.patch("Workload", namespace, operator, [{"op": "add", "path": "/spec/replicas", "value": 0}])
-    chosen = ",".join(f"{label}={value}" for label, value in workload["spec"]["selector"]["matchLabels"].items())
+    selector = ",".join(f"{label}={value}" for label, value in workload["spec"]["selector"]["matchLabels"].items())
     for _ in range(_TRIES):
-        if not await kube.listed("Pod", namespace, chosen):
+        if not await kube.listed("Pod", namespace, selector):
             return True
         await asyncio.sleep(_PAUSE_SECONDS)
     return False

@@ -118,25 +118,27 @@ class Builder:
         async with outgoing.client() as client:
             target = self._target(client, image)
             key = str(document["dependencies"])
-            known = (
+            dependencies = (
                 await with_retries(lambda: known_dependencies(target.registry, target.repository, key), RegistryUnreachableError)
                 if key
                 else None
             )
-            reused = known is not None or await self._restore(target, str(document["kept"]), plan.packages)
+            reused = dependencies is not None or await self._restore(target, str(document["kept"]), plan.packages)
             put(self._places.go, {"installed": reused, "seal": bool(document["kept"]) and not reused})
             await self._watched(reused=reused)
             began = time.monotonic()
             self._reporter.line("packing and pushing")
             labels = {"org.opencontainers.image.revision": self._task.spec.commit, "landfall.dev/framework": plan.framework}
             labels = {k: v for k, v in labels.items() if v}
-            made = await with_retries(
-                lambda: pushed(self._app, plan, target, self._scratch, known, key, f"commit-{self._task.spec.build_key}", labels),
+            pushed_image = await with_retries(
+                lambda: pushed(
+                    self._app, plan, target, self._scratch, dependencies, key, f"commit-{self._task.spec.build_key}", labels
+                ),
                 RegistryUnreachableError,
             )
-            spent = round(time.monotonic() - began, 3)
-        self._update(image_bytes=made.octets, pushed_bytes=made.sent, push_seconds=spent)
-        return f"{self._task.repository}@{made.digest}"
+            seconds = round(time.monotonic() - began, 3)
+        self._update(image_bytes=pushed_image.octets, pushed_bytes=pushed_image.sent, push_seconds=seconds)
+        return f"{self._task.repository}@{pushed_image.digest}"
 
     async def _restore(self, target: Target, key: str, folder: str) -> bool:
         """Restore the packages of an earlier build with the same manifests. Return whether there were any."""
@@ -195,8 +197,8 @@ class Builder:
                 error = BuildError(str(failed["message"]))
                 error.reason = str(failed["reason"])
                 raise error
-            if self._places.program.exists() and (found := read(self._places.plan)):
-                return found
+            if self._places.program.exists() and (plan_document := read(self._places.plan)):
+                return plan_document
             await asyncio.sleep(_POLL_SECONDS)
 
     def _image(self, document: Mapping[str, Any]) -> RunImage:
@@ -227,18 +229,18 @@ class Builder:
                 await self._seal()
             await asyncio.sleep(_POLL_SECONDS)
         self._ship()
-        found = read(self._places.result)
-        if found is None:
+        result = read(self._places.result)
+        if result is None:
             message = "the build's container was killed"
             raise _GoneError(message, advice="The usual cause is its memory limit: raise builds.memory, or reduce the build.")
-        seconds = found.get("seconds") or {}
+        seconds = result.get("seconds") or {}
         self._update(
             install_seconds=float(seconds.get("install", 0)),
             build_seconds=float(seconds.get("build", 0)),
             installed="reused" if reused else "installed",
         )
-        if found["status"]:
-            raise _failed(int(found["status"]), str(found["command"]), [str(line) for line in found["tail"]])
+        if result["status"]:
+            raise _failed(int(result["status"]), str(result["command"]), [str(line) for line in result["tail"]])
 
     def _ship(self) -> None:
         """Forward the new complete lines of the log."""
@@ -281,7 +283,7 @@ class Builder:
 def _plan(document: Mapping[str, Any]) -> BuildPlan:
     names: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items() if k not in _BESIDE}
     names["layers"] = tuple(
-        Layer(one["name"], *(tuple(one[k]) for k in ("include", "exclude", "rooted"))) for one in document["layers"]
+        Layer(layer["name"], *(tuple(layer[k]) for k in ("include", "exclude", "rooted"))) for layer in document["layers"]
     )
     return BuildPlan(**names)
 

@@ -38,7 +38,7 @@ _SCRATCH = Path("/tmp")  # noqa: S108  in the container
 
 def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scratch: Path = _SCRATCH) -> int:
     """Fetch, detect, plan. The result is a file, and the exit status is 0 also after a failure: the worker in the same pod reports it."""
-    where = places or Places()
+    actual_places = places or Places()
     task = Task.model_validate_json((root / "task" / "task.json").read_bytes()).build
     if task is None:
         sys.stderr.write("the task contains no build\n")
@@ -52,13 +52,13 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
         )
         plan, key = _planned(task, app)
     except (BuildError, OSError) as error:
-        found = error if isinstance(error, BuildError) else BuildDiskFullError(f"the sources could not be written: {error}")
-        message = redacted(advised(found.message, found.advice), token)
-        put(where.failed, {"reason": found.reason, "message": message})
+        failure = error if isinstance(error, BuildError) else BuildDiskFullError(f"the sources could not be written: {error}")
+        message = redacted(advised(failure.message, failure.advice), token)
+        put(actual_places.failed, {"reason": failure.reason, "message": message})
         return 0
     notes = tuple(dict.fromkeys((*plan.notes, *(f"the submodule {name} is left out" for name in sources.submodules))))
     layered = any(layer.name == DEPENDENCIES for layer in plan.layers) and not plan.build
-    told = {
+    document = {
         **asdict(plan),
         "notes": notes,
         "dependencies": key if layered else "",
@@ -66,8 +66,8 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
         "message": sources.message,
         "seconds": round(time.monotonic() - began, 3),
     }
-    put(where.plan, told)
-    put_text(where.program, resources.files("landfall.builds").joinpath("runner.py").read_text(encoding="utf-8"))
+    put(actual_places.plan, document)
+    put_text(actual_places.program, resources.files("landfall.builds").joinpath("runner.py").read_text(encoding="utf-8"))
     return 0
 
 
@@ -89,7 +89,7 @@ async def _cloned(source: GitSource, task: BuildTask, token: str, root: Path, sc
     name = root / "git" / "username"
     remote = Remote(source.url, token, name.read_text(encoding="utf-8").strip() if name.exists() else "")
     try:
-        found = await asyncio.to_thread(packed, remote, task.spec.commit, scratch / "archive")
+        fetched = await asyncio.to_thread(packed, remote, task.spec.commit, scratch / "archive")
     except ProviderError as error:
         if error.retry.by_itself:
             raise SourceUnreachableError(error.message) from error
@@ -97,16 +97,16 @@ async def _cloned(source: GitSource, task: BuildTask, token: str, root: Path, sc
         refused.reason = error.reason
         raise refused from error
     place(scratch / "archive", app, task.spec.path)
-    return found
+    return fetched
 
 
 async def _uploaded(task: BuildTask, digest: str, root: Path, scratch: Path, app: Path) -> None:
     """Fetch an uploaded archive from the registry."""
-    where, file = Reference.parse(task.uploads), scratch / "archive"
+    reference, file = Reference.parse(task.uploads), scratch / "archive"
     async with outgoing.client() as client:
-        identity = credentials(configured(root / "registry"), where.host)
-        registry = Registry(client, where.host, insecure=task.insecure, identity=identity)
-        if not await registry.download(where.repository, digest, file):
+        identity = credentials(configured(root / "registry"), reference.host)
+        registry = Registry(client, reference.host, insecure=task.insecure, identity=identity)
+        if not await registry.download(reference.repository, digest, file):
             message = f"archive {digest} not found in {task.uploads}"
             raise SourceError(message, advice="Upload it again, or correct source.zip.artifact.")
     place(file, app, task.spec.path)
@@ -124,9 +124,9 @@ def _archive(task: BuildTask, token: str) -> Archive:
 
 def _planned(task: BuildTask, app: Path) -> tuple[BuildPlan, str]:
     """Return the build plan, and a key of the installed packages if only manifests determine them."""
-    known: dict[str, tuple[str, ...]] = {}
+    versions: dict[str, tuple[str, ...]] = {}
     for image in task.images:
-        known[image.runtime] = (*known.get(image.runtime, ()), image.version)
+        versions[image.runtime] = (*versions.get(image.runtime, ()), image.version)
     wishes = task.spec.build
     overrides = BuildOverrides(
         wishes.framework or "",
@@ -135,7 +135,7 @@ def _planned(task: BuildTask, app: Path) -> tuple[BuildPlan, str]:
         wishes.start_command or "",
         wishes.output_directory or "",
     )
-    plan = plan_of(tree_of(app), overrides, known, task.spec.path)
+    plan = plan_of(tree_of(app), overrides, versions, task.spec.path)
     return plan, _packages_key(task, app, plan)
 
 

@@ -46,7 +46,7 @@ from landfall.lib.signals import stop_signals
 from landfall.lib.text import counted
 from landfall.notifications.send import ping, send
 from landfall.runspec import ResolvedRun, RunInputs, endpoint, resolve
-from landfall.worker.plan_report import _planned
+from landfall.worker.plan_report import _plan_fields
 from landfall.worker.progress import EventReporter
 from landfall.worker.reporter import Reporter
 from landfall.worker.termination_message import TERMINATION_LOG
@@ -72,18 +72,18 @@ class Worker:
         """Execute the task. Return the exit status."""
         self._reporter.start()
         try:
-            found = self._result()
+            fields = self._result()
         except CutoverHeldError as error:
             self._say(error.message)
-            found = {"state": State.COMPARING, **self._known()}
+            fields = {"state": State.COMPARING, **self._common_fields()}
         except EngineError as error:
             transient = error.retry.by_itself
             failure = Failure(reason=error.reason, message=redacted(str(error), *self._secrets), transient=transient)
             self._say(f"{failure.reason}: {failure.message}", "warning" if transient else "error")
-            known: ReportFields = {**self._known(), "failure": failure}
-            delivered = self._reporter.finish(**known)
+            failed: ReportFields = {**self._common_fields(), "failure": failure}
+            delivered = self._reporter.finish(**failed)
             return EXIT_FAILED if delivered and error.retry is not Retry.NOW else EXIT_AGAIN
-        last: ReportFields = {"key": self._key, **found}
+        last: ReportFields = {"key": self._key, **fields}
         return EXIT_DONE if self._reporter.finish(**last) else EXIT_AGAIN
 
     def _result(self) -> ReportFields:  # noqa: C901, PLR0911  one case for each verb, and nothing else
@@ -113,7 +113,7 @@ class Worker:
             case _:
                 assert_never(self._task.verb)
 
-    def _known(self) -> ReportFields:
+    def _common_fields(self) -> ReportFields:
         """The ledger key of the run, and its progress."""
         return {"key": self._key, **({"progress": self._watch.progress()} if self._watch else {})}
 
@@ -136,54 +136,58 @@ class Worker:
         name = next(iter(self._task.connections))
         began = time.monotonic()
         version, capabilities = probed(endpoint(name, self._inputs(), "connection"))
-        spent = int((time.monotonic() - began) * 1000)
-        return {"probe": ConnectionProbe(version=version, capabilities=capabilities, latency_milliseconds=spent)}
+        elapsed = int((time.monotonic() - began) * 1000)
+        return {"probe": ConnectionProbe(version=version, capabilities=capabilities, latency_milliseconds=elapsed)}
 
     def _plan(self) -> ReportFields:
         """Create the plan; or if the ledger already has the run, report its plan and state."""
-        wanted = self._resolved()
-        with self._engine(wanted) as engine:
+        resolved = self._resolved()
+        with self._engine(resolved) as engine:
             record = engine.ledger.find(engine.key)
             if record:
                 plan = engine.ledger.plan(engine.key)
                 result: ReportFields = {"state": record.state, "already": record.state is State.CUT_OVER}
                 if record.state is State.CUT_OVER:
                     result |= self._recorded(engine, plan, Outcome.recorded(record))
-                return {**result, **_planned(plan, self._task.plans), "kept": bool(plan.replaced)}
-        plan = make_plan(wanted.source, wanted.target, wanted.options)
+                return {**result, **_plan_fields(plan, self._task.plans), "kept": bool(plan.replaced)}
+        plan = make_plan(resolved.source, resolved.target, resolved.options)
         self._say(
             f"planned {counted(len(plan.tables), 'table')}: {counted(len(plan.to_review), 'review item')}, {counted(len(plan.blockers), 'blocker')}"
         )
-        return _planned(plan, self._task.plans)
+        return _plan_fields(plan, self._task.plans)
 
     def _run(self) -> ReportFields:
-        wanted = self._resolved()
-        with self._engine(wanted) as engine, _stopped_on_term(engine):
+        resolved = self._resolved()
+        with self._engine(resolved) as engine, _stopped_on_term(engine):
             record = engine.existing()
-            plan = None if record else self._approved(wanted)
-            shown = plan or engine.ledger.plan(engine.key)
-            watch = self._watch = EventReporter(self._reporter, shown, engine.moved(shown), self._say)
+            plan = None if record else self._approved(resolved)
+            stored_plan = plan or engine.ledger.plan(engine.key)
+            watch = self._watch = EventReporter(self._reporter, stored_plan, engine.moved(stored_plan), self._say)
             self._follow_settings(engine)
-            kept = bool(shown.replaced) and wanted.options.generate_rollback
-            engine.handed_over = partial(self._handed_over, engine, kept=kept)
-            outcome = engine.run(wanted.name, plan)
+            has_retained = bool(stored_plan.replaced) and resolved.options.generate_rollback
+            engine.handed_over = partial(self._handed_over, engine, has_retained=has_retained)
+            outcome = engine.run(resolved.name, plan)
         if outcome.already:
-            watch.completed(outcome, shown)
-        verdict = "equal" if shown.moves_rows else ""
-        return {**_cut_over(outcome, verdict, kept=kept), "already": outcome.already, "progress": watch.progress()}
+            watch.completed(outcome, stored_plan)
+        verdict = "equal" if stored_plan.moves_rows else ""
+        return {
+            **_cut_over(outcome, verdict, has_retained=has_retained),
+            "already": outcome.already,
+            "progress": watch.progress(),
+        }
 
     def _recorded(self, engine: MigrationRun, plan: Plan, outcome: Outcome) -> ReportFields:
         """The result of a completed run from the ledger, with the progress of each table."""
         watch = EventReporter(self._reporter, plan, engine.moved(plan), self._say)
         watch.completed(outcome, plan)
         verdict = "equal" if plan.moves_rows else ""
-        return {**_cut_over(outcome, verdict, kept=bool(plan.replaced)), "progress": watch.progress()}
+        return {**_cut_over(outcome, verdict, has_retained=bool(plan.replaced)), "progress": watch.progress()}
 
-    def _handed_over(self, engine: MigrationRun, outcome: Outcome, still: Callable[[], None], *, kept: bool) -> None:
+    def _handed_over(self, engine: MigrationRun, outcome: Outcome, still: Callable[[], None], *, has_retained: bool) -> None:
         """With an app: hold the write lock on the source until the app has switched, so that no confirmed write to the source is lost."""
         if not engine.dials.hold:
             return
-        self._reporter.update(**_cut_over(outcome, "equal", kept=kept))
+        self._reporter.update(**_cut_over(outcome, "equal", has_retained=has_retained))
         self._reporter.send_now()
         self._say("cut over; the write lock on the source is held until the app has switched")
         while engine.dials.hold and not engine.stop.requested:
@@ -192,8 +196,8 @@ class Worker:
 
     def _help(self) -> ReportFields:
         """Copy chunks of a run that another worker leads; that worker reports the progress."""
-        wanted = self._resolved()
-        with self._engine(wanted) as engine, _stopped_on_term(engine):
+        resolved = self._resolved()
+        with self._engine(resolved) as engine, _stopped_on_term(engine):
             self._follow_settings(engine)
             engine.help()
         self._say("no chunk is left to copy")
@@ -206,47 +210,47 @@ class Worker:
         self._reporter.on_settings(partial(_apply, engine))
 
     def _rehearse(self) -> ReportFields:
-        wanted = self._resolved()
-        plan = self._approved(wanted)
-        rehearsal = Rehearsal(wanted.source, wanted.target, wanted.options, self._event)
+        resolved = self._resolved()
+        plan = self._approved(resolved)
+        rehearsal = Rehearsal(resolved.source, resolved.target, resolved.options, self._event)
         self._watch = EventReporter(self._reporter, plan, {}, self._say, states=False)
         with _stopped_on_term(rehearsal.migration):
-            done = rehearsal.run(wanted.name, plan)
-        spent = {STATES[state].estimates[0].value: done.seconds.get(state, 0.0) for state in WORK}
-        counts = {"request": self._task.request, "rows": done.rows, "redone_rows": done.redone_rows}
-        measured = Rehearsed.model_validate({**counts, **spent})
-        self._say(f"rehearsed: {done.rows} rows in {sum(done.seconds.values()):.1f} s; the scratch schema is dropped")
+            result = rehearsal.run(resolved.name, plan)
+        seconds_fields = {STATES[state].estimates[0].value: result.seconds.get(state, 0.0) for state in WORK}
+        counts = {"request": self._task.request, "rows": result.rows, "redone_rows": result.redone_rows}
+        measured = Rehearsed.model_validate({**counts, **seconds_fields})
+        self._say(f"rehearsed: {result.rows} rows in {sum(result.seconds.values()):.1f} s; the scratch schema is dropped")
         return {"rehearsal": measured}
 
-    def _approved(self, wanted: ResolvedRun) -> Plan:
+    def _approved(self, resolved: ResolvedRun) -> Plan:
         """Read the approved plan that the operator stored."""
         files = sorted((self._root / "plan").glob("*/plan"), key=lambda p: int(p.parent.name))
         if not files:
-            message = f"migration {wanted.name}: the stored plan does not exist"
+            message = f"migration {resolved.name}: the stored plan does not exist"
             raise SpecError(message, advice="Change spec.data.rerunToken to plan again.")
         plan = unpacked(b"".join(file.read_bytes() for file in files))
         if plan.digest() != self._task.digest:
-            message = f"the plan of {wanted.name} is not the one that was approved"
+            message = f"the plan of {resolved.name} is not the one that was approved"
             raise SourceChangedError(message, advice="Review the current plan and approve its digest.")
         return plan
 
     def _back(self) -> ReportFields:
         """Roll back. If the ledger has no run, there is nothing to roll back."""
-        wanted = self._resolved()
+        resolved = self._resolved()
         migration = self._task.migration
         discard = migration.spec.rollback.discard_writes if migration else False
-        with self._engine(wanted) as engine:
+        with self._engine(resolved) as engine:
             key = engine.key
             if engine.ledger.find(key) is None:
                 return {"state": State.CANCELLED}
-        options = replace(wanted.options, takeover_seconds=0) if self._task.force else wanted.options
-        done = roll_back(wanted.source, wanted.target, options, key, discard_writes=discard, forget=self._task.forget)
-        return {"state": done.state}
+        options = replace(resolved.options, takeover_seconds=0) if self._task.force else resolved.options
+        result = roll_back(resolved.source, resolved.target, options, key, discard_writes=discard, forget=self._task.forget)
+        return {"state": result.state}
 
     def _tidy(self) -> ReportFields:
         """Drop retained tables whose retention period has ended."""
-        wanted = self._resolved()
-        result = tidy(wanted.target, wanted.options.ledger_schema)
+        resolved = self._resolved()
+        result = tidy(resolved.target, resolved.options.ledger_schema)
         for schema in result.dropped:
             self._say(f"dropped schema {schema}: its retention period has ended")
         for left in result.left:
@@ -263,8 +267,8 @@ class Worker:
         self._reporter.line(line, level)
 
     @contextlib.contextmanager
-    def _engine(self, wanted: ResolvedRun) -> Iterator[MigrationRun]:
-        engine = MigrationRun(wanted.source, wanted.target, wanted.options, self._event)
+    def _engine(self, resolved: ResolvedRun) -> Iterator[MigrationRun]:
+        engine = MigrationRun(resolved.source, resolved.target, resolved.options, self._event)
         self._key = engine.key
         try:
             yield engine
@@ -279,8 +283,8 @@ class Worker:
         if self._task.migration is None:
             message = "the task contains no Migration"
             raise SpecError(message)
-        made = resolve(self._task.migration, self._inputs(), self._task.plans)
-        return replace(made, options=replace(made.options, quiesced=self._task.quiesced))
+        resolved = resolve(self._task.migration, self._inputs(), self._task.plans)
+        return replace(resolved, options=replace(resolved.options, quiesced=self._task.quiesced))
 
     def _inputs(self) -> RunInputs:
         return RunInputs(self._task.connections, self._secret, {name: DATA / name for name in self._task.connections})
@@ -290,18 +294,18 @@ class Worker:
         if not folder.is_dir():
             message = f"{side}: Secret {name!r} not found"
             raise SpecError(message, advice="Create the Secret in the namespace of the Migration.")
-        found = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.is_file()}
-        self._secrets += [value for key, value in found.items() if key in {"password", "url", "token", "key"}]
-        return found
+        values = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.is_file()}
+        self._secrets += [value for key, value in values.items() if key in {"password", "url", "token", "key"}]
+        return values
 
 
-def _cut_over(outcome: Outcome, verdict: str, *, kept: bool) -> ReportFields:
+def _cut_over(outcome: Outcome, verdict: str, *, has_retained: bool) -> ReportFields:
     """The fields of the report about a cutover."""
     return {
         "state": State.CUT_OVER,
         "verdict": verdict,
         "rows": outcome.rows,
-        "kept": kept,
+        "kept": has_retained,
         "frozen_seconds": outcome.frozen_seconds,
         "locks_given_back": outcome.locks_given_back,
         "consistent_as_of": outcome.consistent_as_of,

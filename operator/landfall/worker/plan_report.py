@@ -43,7 +43,7 @@ def _risk(risk: PlannedRisk) -> Risk:
 
 def _summary(plan: Plan, table: PlannedTable) -> TableSummary:
     """Numbers and risks of a table; risks are found by its name in the source or in the target."""
-    mine = [r for r in plan.risks if {r.affected, r.affected.rpartition(".")[0]} & {table.label, table.name, table.target}]
+    of_table = [r for r in plan.risks if {r.affected, r.affected.rpartition(".")[0]} & {table.label, table.name, table.target}]
     return TableSummary(
         columns=len(table.columns),
         relationships=table.estimates.get("relationships", 0),
@@ -52,7 +52,7 @@ def _summary(plan: Plan, table: PlannedTable) -> TableSummary:
         estimated_copy_seconds=table.estimates.get("copySeconds", 0),
         estimated_index_seconds=table.estimates.get("indexSeconds", 0),
         estimated_validation_seconds=table.estimates.get("validationSeconds", 0),
-        risks=tuple(_risk(r) for r in mine[:_RISKS_OF_TABLE]),
+        risks=tuple(_risk(r) for r in of_table[:_RISKS_OF_TABLE]),
     )
 
 
@@ -62,19 +62,19 @@ def _points(plan: Plan) -> tuple[str, ...]:
     return points if len(points) <= _SHOWN_POINTS else (sha256("".join(points).encode()).hexdigest()[:16],)
 
 
-def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> ReportFields:
+def _plan_fields(plan: Plan, decided_on: Sequence[TablePlan]) -> ReportFields:
     """The fields of the report about a plan, new or from the ledger."""
-    moved = [t for t in plan.tables if t.moved]
+    moved_tables = [t for t in plan.tables if t.moved]
     summary = PlanSummary(
         digest=plan.digest(),
-        tables=len(moved),
+        tables=len(moved_tables),
         quiesce=cast("Literal['Engine', 'Confirm', 'None']", plan.quiesce),
-        columns=sum(len(t.columns) for t in moved),
-        transformations=sum(1 for t in moved for c in t.columns if c.transformation),
+        columns=sum(len(t.columns) for t in moved_tables),
+        transformations=sum(1 for t in moved_tables for c in t.columns if c.transformation),
         to_review=len(plan.to_review),
         points=_points(plan),
         blockers=len(plan.blockers),
-        rows=sum(t.rows for t in moved),
+        rows=sum(t.rows for t in moved_tables),
         estimated_seconds=sum(plan.estimates.get(part, 0) for part in Estimate),
         estimated_freeze_seconds=int(plan.freeze_seconds),
         relationships=plan.estimates.get("relationships", 0),
@@ -95,27 +95,27 @@ def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> ReportFields:
 def _proposals(plan: Plan, decided_on: Sequence[TablePlan]) -> tuple[TableProposal, ...]:
     """The tables that need decisions, and those that have decisions."""
     grave = {r.affected for r in plan.risks if r.severity in {Severity.HIGH, Severity.BLOCKER}}
-    found = []
+    proposals = []
     for table in plan.tables:
         columns = [_proposal(table, column, grave) for column in table.columns]
         word = next((decided(p.spec) for p in decided_on if p.spec.source.is_of(table.schema, table.name)), None)
         waiting = [c for c in columns if c.decision in {Decision.NEEDS_REVIEW, Decision.REJECTED}]
         if waiting or word is not None:
-            shown = (
+            column_proposals = (
                 columns if len(columns) <= _SHOWN_COLUMNS else sorted(columns, key=lambda c: c not in waiting)[:_SHOWN_COLUMNS]
             )
-            where = SourceTable(schema=table.schema or None, table=table.name)
-            found.append(
+            source = SourceTable(schema=table.schema or None, table=table.name)
+            proposals.append(
                 TableProposal(
-                    source=where,
+                    source=source,
                     target=table.target,
                     summary=_summary(plan, table),
                     rows=table.rows,
-                    columns=tuple(shown),
+                    columns=tuple(column_proposals),
                     decisions=word or "",
                 )
             )
-    return tuple(found)
+    return tuple(proposals)
 
 
 def _proposal(table: PlannedTable, column: ColumnPlan, grave: AbstractSet[str]) -> ColumnProposal:

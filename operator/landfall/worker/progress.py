@@ -29,7 +29,7 @@ class EventReporter:
         self,
         reporter: Reporter,
         plan: Plan,
-        done: Mapping[str, tuple[int, int]],
+        earlier: Mapping[str, tuple[int, int]],
         say: Callable[[str], None],
         *,
         states: bool = True,
@@ -37,7 +37,7 @@ class EventReporter:
         self._reporter = reporter
         self._say = say
         self._states = states
-        self._tally = ProgressCounter(plan, done)
+        self._tally = ProgressCounter(plan, earlier)
         self._reported_at = 0.0
         self._returned = 0
 

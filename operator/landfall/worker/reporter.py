@@ -81,11 +81,11 @@ class Reporter(threading.Thread):
 
     def run(self) -> None:
         """Send reports until `finish` is called: progress every 2 s, log lines within 0.3 s."""
-        sent = -_APART_SECONDS
+        sent_at = -_APART_SECONDS
         while True:
             if self._news.wait(_EVERY_SECONDS):
-                self._hurried.wait(max(_GATHER_SECONDS, sent + _APART_SECONDS - time.monotonic()))
-            sent = time.monotonic()
+                self._hurried.wait(max(_GATHER_SECONDS, sent_at + _APART_SECONDS - time.monotonic()))
+            sent_at = time.monotonic()
             self._news.clear()
             self._hurried.clear()
             if self._ended.is_set():
@@ -122,14 +122,14 @@ class Reporter(threading.Thread):
 
     def _deliver(self, report: Report) -> bool:
         """Send a report. Return whether it was delivered. Lines that the journal has stored are removed from the queue."""
-        taken = self._answer(report)
-        if taken is None:
+        answer = self._answer(report)
+        if answer is None:
             return False
         self._sent = max(self._sent, report.sequence)
-        if taken.dials and self._on_settings and not report.final:
-            self._on_settings(taken.dials)
+        if answer.dials and self._on_settings and not report.final:
+            self._on_settings(answer.dials)
         with self._lock:
-            while self._spool and self._spool[0].number <= taken.lines:
+            while self._spool and self._spool[0].number <= answer.lines:
                 self._spool.popleft()
         return True
 

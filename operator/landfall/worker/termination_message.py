@@ -23,13 +23,15 @@ def termination_message(report: Report) -> str:
 
     A plan of a run that has not started is left out completely: it is useless without its bytes, and planning is repeated.
     """
-    kept = report.model_copy(update={"lines": (), "plan_bytes": "", "tables": (), "plan": report.plan if report.state else None})
-    text = _text(kept)
+    short_report = report.model_copy(
+        update={"lines": (), "plan_bytes": "", "tables": (), "plan": report.plan if report.state else None}
+    )
+    text = _text(short_report)
     while len(text.encode()) > _MOST:
-        shorter = _shorter(kept)
-        if shorter == kept:
+        shorter = _shorter(short_report)
+        if shorter == short_report:
             return ""
-        kept, text = shorter, _text(shorter)
+        short_report, text = shorter, _text(shorter)
     return text
 
 

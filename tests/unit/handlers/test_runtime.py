@@ -131,12 +131,12 @@ def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
     async def looked() -> None:
         for _ in range(3):
             with pytest.raises(ForbiddenError):
-                await operator._one(key)  # noqa: SLF001  as its worker does
+                await operator._reconcile_one(key)  # noqa: SLF001  as its worker does
         kube.refuses = False
-        await operator._one(key)  # noqa: SLF001
+        await operator._reconcile_one(key)  # noqa: SLF001
         kube.refuses = True
         with pytest.raises(ForbiddenError):
-            await operator._one(key)  # noqa: SLF001
+            await operator._reconcile_one(key)  # noqa: SLF001
 
     asyncio.run(looked())
     refusals = [e for e in kube.events if e["reason"] == "Refused"]
@@ -155,7 +155,7 @@ def test_nothing_is_kept_of_what_is_gone() -> None:
         )
         operator._context.lookups.record(space, "web", cast("Any", None))  # noqa: SLF001  as a reconcile does
         for key in (ObjectKey("Migration", space, "move"), ObjectKey("Deployment", space, "web")):
-            await operator._one(key)  # noqa: SLF001  as its worker does, once it is gone
+            await operator._reconcile_one(key)  # noqa: SLF001  as its worker does, once it is gone
 
     async def all_of_them() -> None:
         for number in range(20):
