@@ -273,29 +273,29 @@ class FinalPhase:
         for chunk in self._work.ledger.chunks(self._work.lease.key):
             ranges[chunk.table].append(chunk.range)
         for table in self._work.plan.tables:
-            if table.moved and (why := uncovered(ranges[table.number])):
-                message = f"{table.label}: the chunks in the ledger do not cover the table exactly once: {why}"
+            if table.moved and (reason := uncovered(ranges[table.number])):
+                message = f"{table.label}: the chunks in the ledger do not cover the table exactly once: {reason}"
                 advice = "Nothing was cut over. Run `landfall rollback` to drop the staged tables, then run again with a new rerunToken."
                 raise VerificationError(message, advice=advice)
 
     def _late_indexes(self) -> None:
         """Build the unique indexes that had to wait for the repair. If one still fails, the run fails."""
         work = self._work
-        done = work.ledger.done(work.lease.key)
+        executed = work.ledger.done(work.lease.key)
         for statement in work.plan.of_stage(Stage.INDEXES):
-            if statement.number not in done:
+            if statement.number not in executed:
                 carry_out(work, statement, work.database)
 
     def _counters(self, reader: Reader) -> None:
         """Set every sequence to the value after the largest one, or to the next value of the source, whichever is further."""
         work, staging = self._work, self._work.staging
         if isinstance(work.engine, SequenceSource):
-            for source, target, within in work.plan.placed_sequences:
-                value, called = work.engine.sequence_position(reader, source)
-                work.staging_of(within).set_sequence(target, value, is_called=called)
+            for source, target, target_schema in work.plan.placed_sequences:
+                value, is_called = work.engine.sequence_position(reader, source)
+                work.staging_of(target_schema).set_sequence(target, value, is_called=is_called)
             for source, target in () if work.options.rehearsal else work.plan.followed:
-                value, called = work.engine.sequence_position(reader, source)
-                staging.follow_sequence(target, value, is_called=called)
+                value, is_called = work.engine.sequence_position(reader, source)
+                staging.follow_sequence(target, value, is_called=is_called)
         for table in work.plan.tables:
             for counter in table.counters:
                 following = work.engine.next_value(reader, table, counter.source_column) if counter.source_column else 0

@@ -59,15 +59,15 @@ class Outcome:
 
         Fields that an older version did not record have their defaults.
         """
-        found = record.result
-        rows, frozen, final = found.get("rows"), found.get("frozen_seconds"), found.get("final_rows")
+        result = record.result
+        rows, frozen, final = result.get("rows"), result.get("frozen_seconds"), result.get("final_rows")
         return cls(
             record.key,
             already=True,
             rows=rows if isinstance(rows, int) else 0,
             frozen_seconds=float(frozen) if isinstance(frozen, int | float) else 0.0,
-            consistent_as_of=str(found.get("consistent_as_of") or ""),
-            fence=str(found.get("fence") or ""),
+            consistent_as_of=str(result.get("consistent_as_of") or ""),
+            fence=str(result.get("fence") or ""),
             final_rows={str(table): int(count) for table, count in final.items()} if isinstance(final, dict) else {},
         )
 
@@ -86,9 +86,9 @@ def schema(work: Work) -> None:
 
 def carry_out_all(work: Work, statements: Sequence[Statement]) -> None:
     """Run statements one after the other; skip those that are done according to the ledger."""
-    done = work.ledger.done(work.lease.key)
+    executed = work.ledger.done(work.lease.key)
     for statement in statements:
-        if statement.number in done:
+        if statement.number in executed:
             continue
         if work.stop.requested:
             raise stopped()
@@ -98,8 +98,8 @@ def carry_out_all(work: Work, statements: Sequence[Statement]) -> None:
 def carry_out(work: Work, statement: Statement, database: TargetDatabase) -> None:
     """Run one statement and record it in the same transaction."""
     record = partial(database.ledger.mark_done, work.lease, statement.number)
-    of = f" of table {statement.table}" if statement.table and statement.table != statement.name else ""
-    with concerning(f"{statement.kind} {statement.name}{of}"):
+    table_text = f" of table {statement.table}" if statement.table and statement.table != statement.name else ""
+    with concerning(f"{statement.kind} {statement.name}{table_text}"):
         database.stage(work.plan, work.stage, statement.schema).execute(statement.sql, record)
     work.report(Event(EventKind.STEP, statement.table, text=f"{statement.kind} {statement.name}"))
 
@@ -111,16 +111,18 @@ def copy(work: Work) -> None:
     before, since = -1, time.monotonic()
     while True:
         Streams(work, followed).run()
-        left = work.ledger.left(work.lease.key)
+        open_chunks = work.ledger.left(work.lease.key)
         followed.look(at_once=True)  # after the count, so that a chunk that a helper completes in between is reported
-        if not left:
+        if not open_chunks:
             return
         if work.stop.requested:
             raise stopped()
-        if left != before:
-            before, since = left, time.monotonic()
+        if open_chunks != before:
+            before, since = open_chunks, time.monotonic()
         elif time.monotonic() - since > work.options.takeover_seconds:
-            work.report(Event(EventKind.NOTICE, text=f"{left} chunks are taken over from copy helpers that make no progress"))
+            work.report(
+                Event(EventKind.NOTICE, text=f"{open_chunks} chunks are taken over from copy helpers that make no progress")
+            )
             work.ledger.end_helpers(work.lease)
             since = time.monotonic()
         work.stop.wait(_WAIT_SECONDS)

@@ -88,10 +88,10 @@ class _Rate:
         while self.seen[0][0] < now - _RATE_SECONDS:
             self.seen.popleft()
 
-    def of(self, now: float, since: float) -> tuple[float, float]:
+    def per_second(self, now: float, since: float) -> tuple[float, float]:
         recent = [s for s in self.seen if s[0] >= now - _RATE_SECONDS]
-        spent = max(min(now - since, _RATE_SECONDS), 1.0)
-        return sum(s[1] for s in recent) / spent, sum(s[2] for s in recent) / spent
+        elapsed = max(min(now - since, _RATE_SECONDS), 1.0)
+        return sum(s[1] for s in recent) / elapsed, sum(s[2] for s in recent) / elapsed
 
 
 _OfTable = Literal[EventKind.BEGUN, EventKind.CHUNK, EventKind.COMPARED, EventKind.DELTA, EventKind.TABLE]
@@ -101,11 +101,11 @@ class ProgressCounter:
     """Counts events. Thread-safe. `done`: rows and bytes that earlier attempts copied, by table."""
 
     def __init__(
-        self, plan: Plan, done: Mapping[str, tuple[int, int]] | None = None, clock: Callable[[], float] = time.monotonic
+        self, plan: Plan, copied: Mapping[str, tuple[int, int]] | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._tables = {t.label: TableCounter(t.rows, *(done or {}).get(t.label, (0, 0))) for t in plan.tables if t.moved}
+        self._tables = {t.label: TableCounter(t.rows, *(copied or {}).get(t.label, (0, 0))) for t in plan.tables if t.moved}
         self._statements = {state: sum(len(plan.of_stage(s)) for s in stages) for state, stages in _STAGES.items()}
         self._expected = {state: float(sum(plan.estimates.get(n, 0) for n in STATES[state].estimates)) for state in WORK}
         self._paces: dict[State, _Pace] = {}
@@ -214,7 +214,7 @@ class ProgressCounter:
             tallies = list(self._tables.values())
             state = self._state
             pace = self._paces.get(state) if state else None
-            rate = self._rate.of(now, pace.began if pace else now)
+            rate = self._rate.per_second(now, pace.began if pace else now)
             remaining = self._remaining(now)
             share = self._fraction(state) if state in WORK else float(state is State.CUT_OVER)
             return ProgressSnapshot(
@@ -253,8 +253,8 @@ class ProgressCounter:
         if state not in WORK:
             return 100
         whole = sum(self._expected.values()) or 1.0
-        done = sum(self._expected[s] for s in WORK if ORDER.index(s) < ORDER.index(state))
-        return min(99, int(100 * (done + self._expected[state] * self._fraction(state)) / whole))
+        expected_done = sum(self._expected[s] for s in WORK if ORDER.index(s) < ORDER.index(state))
+        return min(99, int(100 * (expected_done + self._expected[state] * self._fraction(state)) / whole))
 
     def _remaining(self, now: float) -> float | None:
         """Seconds to the end: the phase at its own speed, later phases by the plan's estimates times the error of the estimates so far."""
@@ -262,32 +262,34 @@ class ProgressCounter:
         if state not in self._paces:
             return 0.0 if state is State.CUT_OVER else None
         pace, share = self._paces[state], self._fraction(state)
-        done, spent = share - pace.first, now - pace.began
+        share_done, elapsed = share - pace.first, now - pace.began
         off = self._off(now)
-        if done >= _TELLING and spent >= _TELLING_SECONDS:
-            left = spent / done * (1.0 - share)
+        if share_done >= _TELLING and elapsed >= _TELLING_SECONDS:
+            seconds_left = elapsed / share_done * (1.0 - share)
             earlier = self._off(now, state) if ORDER.index(state) > ORDER.index(State.COPYING) else None
             if earlier is not None:  # a comparison begins slowly: the less is done, the more the estimate counts
-                left = share * left + (1.0 - share) * max(self._expected[state] * (1.0 - pace.first) * earlier - spent, 0.0)
+                seconds_left = share * seconds_left + (1.0 - share) * max(
+                    self._expected[state] * (1.0 - pace.first) * earlier - elapsed, 0.0
+                )
         elif off is None:
             return None
         else:
-            left = max(self._expected[state] * (1.0 - pace.first) * off - spent, 0.0)
+            seconds_left = max(self._expected[state] * (1.0 - pace.first) * off - elapsed, 0.0)
         later: Sequence[State] = [s for s in WORK if ORDER.index(s) > ORDER.index(state)]
-        return left + sum(self._expected[s] for s in later) * (1.0 if off is None else off)
+        return seconds_left + sum(self._expected[s] for s in later) * (1.0 if off is None else off)
 
     def _off(self, now: float, but: State | None = None) -> float | None:
         """Actual divided by estimated duration of the completed work, without the phase `but`; None if too little is done."""
-        spent = expected = 0.0
+        elapsed = expected = 0.0
         for state, pace in self._paces.items():
             if state is but:
                 continue
             share = (1.0 if pace.ended is not None else self._fraction(state)) - pace.first
-            ended = pace.ended if pace.ended is not None else now
-            if share >= _TELLING and (pace.ended is not None or ended - pace.began >= _TELLING_SECONDS):
-                spent += ended - pace.began
+            end = pace.ended if pace.ended is not None else now
+            if share >= _TELLING and (pace.ended is not None or end - pace.began >= _TELLING_SECONDS):
+                elapsed += end - pace.began
                 expected += self._expected[state] * share
-        return spent / expected if expected > 0 else None
+        return elapsed / expected if expected > 0 else None
 
     def _to_checkpoint(self, now: float) -> float | None:
         """Seconds until the chunks in progress end, estimated from the last ones: a pause takes effect at that time."""

@@ -50,8 +50,8 @@ class Rehearsal:
         finally:
             self.migration.close()
             self._tidy()
-        ended = [*self._began[1:], ("", time.monotonic())]
-        seconds = {state: round(after - at, 3) for (state, at), (_, after) in zip(self._began, ended, strict=True)}
+        times = [*self._began[1:], ("", time.monotonic())]
+        seconds = {state: round(after - at, 3) for (state, at), (_, after) in zip(self._began, times, strict=True)}
         return RehearsalResult(outcome.rows, outcome.redone_rows, seconds)
 
     def _event(self, event: Event) -> None:
@@ -62,8 +62,8 @@ class Rehearsal:
     def _tidy(self) -> None:
         """Drop the staged tables of this rehearsal or of a killed attempt of any version, and the ledger if the rehearsal created it."""
         with opened(self._target, self._options.ledger_schema) as database:
-            known = [key for key in self._keys if database.ledger.exists() and database.ledger.find(key) is not None]
-        for key in known:
+            existing = [key for key in self._keys if database.ledger.exists() and database.ledger.find(key) is not None]
+        for key in existing:
             roll_back(self._source, self._target, replace(self._options, takeover_seconds=0), key, forget=True)
         if not self._left_before:
             with opened(self._target, self._options.ledger_schema) as database:

@@ -59,24 +59,24 @@ def roll_back(
         if record.state.ended:
             unfence_source(source, database.ledger, record, options)
             return RollbackResult(record.state)
-        _, left = ledger.take_over(key, options.takeover_seconds)
-        if left and record.result.get("fence"):
+        _, backends = ledger.take_over(key, options.takeover_seconds)
+        if backends and record.result.get("fence"):
             with contextlib.suppress(EngineError):
-                source_of(source).kill(left)
+                source_of(source).kill(backends)
         record = ledger.find(key) or record  # it may have been completed meanwhile
         if record.state is State.CUT_OVER and forget:
             return RollbackResult(State.CUT_OVER)
         if record.state is State.CUT_OVER:
-            done = _after(engine, database, record, ledger.plan(key), discard_writes=discard_writes)
+            result = _after(engine, database, record, ledger.plan(key), discard_writes=discard_writes)
             unfence_source(source, database.ledger, record, options)
-            return done
+            return result
         unfence_source(source, database.ledger, record, options)  # first, because the ledger's record may be deleted
         return _before(database, record, forget=forget)
 
 
 def _before(database: TargetDatabase, record: RunRecord, *, forget: bool) -> RollbackResult:
     ledger = database.ledger
-    stages = (ours for ours, _ in ledger.plan(record.key).places(record.stage_schema))
+    stages = (stage for stage, _ in ledger.plan(record.key).places(record.stage_schema))
     dropped = database.swap.drop(*stages, seconds=_LOCK_SECONDS)
     with database.session.transaction():
         if forget:
@@ -124,17 +124,19 @@ def written_since(engine: TargetEngine, database: TargetDatabase, record: RunRec
     expected = ledger.copied_rows(record.key)
     final = record.result.get("final_rows")
     after: dict[str, int] = final if isinstance(final, dict) else {}
-    found: dict[str, int] = {}
+    written: dict[str, int] = {}
     for table in plan.tables:
         if not table.moved:
             continue
-        known = {c.xid for c in chunks if c.table == table.number} | set(deltas.get(table.number, []))
+        own_transactions = {c.xid for c in chunks if c.table == table.number} | set(deltas.get(table.number, []))
         counts = {xid: int(count) for xid, count in session.rows(queries(table).counts())}
-        ours = sum(count for xid, count in counts.items() if xid in known)
-        theirs = sum(count for xid, count in counts.items() if xid not in known)
-        meant = int(after.get(str(table.number)) or expected.get(table.number) or 0)
-        found[plan.named(table)] = theirs + max(0, meant - ours - theirs) if theirs or ours != meant else 0
-    return found
+        own_rows = sum(count for xid, count in counts.items() if xid in own_transactions)
+        other_rows = sum(count for xid, count in counts.items() if xid not in own_transactions)
+        expected_rows = int(after.get(str(table.number)) or expected.get(table.number) or 0)
+        written[plan.named(table)] = (
+            other_rows + max(0, expected_rows - own_rows - other_rows) if other_rows or own_rows != expected_rows else 0
+        )
+    return written
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,4 +179,4 @@ def _expired(database: TargetDatabase, record: RunRecord) -> list[str]:
     if record.state.ended:
         bases.append(record.stage_schema)
     plan = database.ledger.plan(record.key)
-    return [ours for base in bases for ours, _ in plan.places(base) if database.swap.exists(ours)]
+    return [schema for base in bases for schema, _ in plan.places(base) if database.swap.exists(schema)]

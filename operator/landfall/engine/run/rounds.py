@@ -65,9 +65,9 @@ def keyed(work: Work) -> bool:
 
 def undo_foreign_keys(work: Work) -> None:
     """Drop the foreign keys of an attempt that ended before its cutover: they would reject a repair, or cascade."""
-    done = work.ledger.done(work.lease.key)
+    executed = work.ledger.done(work.lease.key)
     for statement in work.plan.of_stage(Stage.KEYS):
-        if statement.number not in done or statement.kind not in {"foreign key", "validation"}:
+        if statement.number not in executed or statement.kind not in {"foreign key", "validation"}:
             continue
         with work.database.session.transaction():
             if statement.kind == "foreign key":

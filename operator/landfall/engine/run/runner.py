@@ -87,12 +87,12 @@ class MigrationRun:
     def moved(self, plan: Plan) -> dict[str, tuple[int, int]]:
         """Return what earlier attempts copied, as (rows, bytes) by the label of the table."""
         labels = {t.number: t.label for t in plan.tables}
-        found: dict[str, tuple[int, int]] = {}
+        copied: dict[str, tuple[int, int]] = {}
         for chunk in self.ledger.chunks(self.key) if self.ledger.exists() else ():
             if chunk.done:
-                rows, size = found.get(labels[chunk.table], (0, 0))
-                found[labels[chunk.table]] = (rows + chunk.rows, size + chunk.bytes)
-        return found
+                rows, size = copied.get(labels[chunk.table], (0, 0))
+                copied[labels[chunk.table]] = (rows + chunk.rows, size + chunk.bytes)
+        return copied
 
     # -- the whole ----------------------------------------------------------------------------------------------------
 
@@ -134,21 +134,21 @@ class MigrationRun:
                 if work is None or work.lease.attempt != record.attempt:
                     work = self._work(Lease(self.key, record.attempt, helper=True))
                 try:
-                    left = phases.help_copy(work)
+                    open_chunks = phases.help_copy(work)
                 except (ConnectionLostError, SupersededError) as error:
                     self._report(Event(EventKind.RECOVERED, text=error.message))
                 else:
-                    if not left and {t.number for t in work.plan.tables if t.moved} <= self.ledger.split_tables(self.key):
+                    if not open_chunks and {t.number for t in work.plan.tables if t.moved} <= self.ledger.split_tables(self.key):
                         return
             self.stop.wait(_HELP_SECONDS)
         raise stopped()
 
     def _begun(self, name: str, plan: Plan | None, record: RunRecord | None) -> Lease:
         if record:
-            lease, left = self.ledger.take_over(self.key, self.options.takeover_seconds)
-            if left:
+            lease, backends = self.ledger.take_over(self.key, self.options.takeover_seconds)
+            if backends:
                 with contextlib.suppress(EngineError):
-                    source_of(self.source).kill(left)
+                    source_of(self.source).kill(backends)
             self._report(Event(EventKind.NOTICE, text=f"resuming at {record.state.value}, attempt {lease.attempt}"))
             return lease
         if plan is None:
@@ -186,7 +186,7 @@ class MigrationRun:
         if state is not State.COMPARING:
             check(work)
         full = work.plan.moves_rows
-        begun = work.source.written() if full and not any(c.done for c in work.ledger.chunks(self.key)) else None
+        last_written = work.source.written() if full and not any(c.done for c in work.ledger.chunks(self.key)) else None
         order: tuple[tuple[State, Callable[[Work], None]], ...] = (
             (State.SCHEMA, phases.schema),
             (State.COPYING, phases.copy if full else phases.nothing),
@@ -201,7 +201,9 @@ class MigrationRun:
                 raise stopped()
             self.ledger.advance(work.lease, ORDER[ORDER.index(step) + 1])
         self._report(Event(EventKind.STATE, text=State.COMPARING.value))
-        return FinalPhase(work, check, self.handed_over, lambda: begun is not None and work.source.written() == begun).run()
+        return FinalPhase(
+            work, check, self.handed_over, lambda: last_written is not None and work.source.written() == last_written
+        ).run()
 
 
 class _Heartbeat(threading.Thread):
