@@ -25,6 +25,10 @@ class SpecError(EngineError):
     reason = "SpecInvalid"
 
 
+class EngineRegistrationError(EngineError):
+    """An engine that an installed package offers cannot be used: it is not importable, not an engine, or its name is taken."""
+
+
 class UnreachableError(EngineError):
     """No server answers at the address, or TLS negotiation failed."""
 

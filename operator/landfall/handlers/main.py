@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,11 +18,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from landfall.controllers.intake_parts import IntakeParts
+from landfall.engine.errors import EngineRegistrationError
+from landfall.engine.sources.registry import engines
 from landfall.handlers.factory import build
 from landfall.handlers.runtime import Operator, registered
 from landfall.handlers.serving import served
 from landfall.kube.client import Kube
-from landfall.lib.environment import read_or_exit
+from landfall.lib.environment import EXIT_SETTING, read_or_exit
 from landfall.lib.logs import log_as_json
 from landfall.metrics import TASKS
 from landfall.settings import OperatorSettings
@@ -72,9 +75,19 @@ async def _both(operator: Operator, kube: Kube) -> None:
         await asyncio.gather(work, watch, return_exceptions=True)
 
 
+def _check_engines() -> None:
+    """Exit with status 2 and one line on standard error if an installed engine cannot be used: no Migration could be reconciled."""
+    try:
+        engines()
+    except EngineRegistrationError as error:
+        sys.stderr.write(f"landfall: {error}\n")
+        sys.exit(EXIT_SETTING)
+
+
 def main(intake: IntakeOf) -> int:
     """Run until SIGTERM. If one part fails, the process exits and Kubernetes restarts it."""
     settings = read_or_exit(OperatorSettings)
+    _check_engines()
     log_as_json("kopf", "uvicorn", "alembic")
     os.environ.setdefault("TZ", "UTC")
     os.environ.setdefault("USER", "landfall")  # kopf reads the user's name, and the container's user has none

@@ -6,13 +6,14 @@ loaded when they are first asked for.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 
-from landfall.engine.errors import SpecError
+from landfall.engine.errors import EngineRegistrationError, SpecError
 from landfall.engine.model.options import Endpoint, EngineName
 from landfall.engine.sources.base import Source
 from landfall.engine.sources.engine import SchemaSource, SourceEngine
+from landfall.engine.sources.entry_points import EngineGroup, loaded
 
 GROUP = "landfall.sources"
 
@@ -24,21 +25,28 @@ BUILT_IN = {
     "SQLite": "landfall.engine.sources.sqlite.engine:SQLITE",
 }
 
+_ENGINES = EngineGroup(GROUP, SourceEngine.__name__, lambda found: found if isinstance(found, SourceEngine) else None)
+
 
 @cache
 def engines() -> dict[str, SourceEngine]:
-    """All registered engines by name, sorted. Raises TypeError for an entry point that is none, or has another name."""
-    built_in = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
-    points = {point.name: point for point in (*entry_points(group=GROUP), *built_in)}
-    return {name: _loaded(points[name]) for name in sorted(points)}
+    """All registered engines by name, sorted. Raises EngineRegistrationError for one that cannot be used."""
+    found = loaded(_ENGINES, BUILT_IN)
+    check_aliases(found.values())
+    return found
 
 
-def _loaded(point: EntryPoint) -> SourceEngine:
-    engine = point.load()
-    if not isinstance(engine, SourceEngine) or engine.name != point.name:
-        message = f"entry point {point.name} of {GROUP}: {point.value} is no SourceEngine of that name"
-        raise TypeError(message)
-    return engine
+def check_aliases(found: Iterable[SourceEngine]) -> None:
+    """Raise EngineRegistrationError if two engines have a name or an alias in common."""
+    owners: dict[str, str] = {}
+    for engine in found:
+        for name in (engine.name, *engine.aliases):
+            if name in owners:
+                message = (
+                    f"the source engines {owners[name]} and {engine.name} are both registered for Connections of type {name}"
+                )
+                raise EngineRegistrationError(message, advice="Uninstall the package of one of them.")
+            owners[name] = engine.name
 
 
 def engine_of(name: str) -> SourceEngine:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 
 from landfall.engine.errors import SpecError
 from landfall.engine.model.options import Endpoint
+from landfall.engine.sources.entry_points import EngineGroup, loaded
 from landfall.engine.targets.engine import TargetDatabase, TargetEngine
 
 GROUP = "landfall.targets"
@@ -19,21 +19,13 @@ GROUP = "landfall.targets"
 # As in pyproject.toml, so that a checkout that is not installed has them, too.
 BUILT_IN = {"PostgreSQL": "landfall.engine.targets.postgresql.engine:POSTGRESQL"}
 
+_ENGINES = EngineGroup(GROUP, TargetEngine.__name__, lambda found: found if isinstance(found, TargetEngine) else None)
+
 
 @cache
 def engines() -> dict[str, TargetEngine]:
-    """All registered engines by name, sorted. Raises TypeError for an entry point that is not one or has another name."""
-    built_in = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
-    points = {point.name: point for point in (*entry_points(group=GROUP), *built_in)}
-    return {name: _loaded(points[name]) for name in sorted(points)}
-
-
-def _loaded(point: EntryPoint) -> TargetEngine:
-    engine = point.load()
-    if not isinstance(engine, TargetEngine) or engine.name != point.name:
-        message = f"entry point {point.name} of {GROUP}: {point.value} is not a TargetEngine of that name"
-        raise TypeError(message)
-    return engine
+    """All registered engines by name, sorted. Raises EngineRegistrationError for one that cannot be used."""
+    return loaded(_ENGINES, BUILT_IN)
 
 
 def target_of(endpoint: Endpoint) -> TargetEngine:

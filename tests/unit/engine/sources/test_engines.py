@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -38,14 +37,6 @@ def test_a_source_that_is_no_target_is_refused_with_those_that_are() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "value", ["landfall.engine.targets.registry:GROUP", "landfall.engine.targets.postgresql.engine:POSTGRESQL"]
-)
-def test_an_entry_point_that_is_no_target_of_its_name_is_refused(value: str) -> None:
-    with pytest.raises(TypeError, match="entry point Paper"):
-        targets._loaded(EntryPoint("Paper", value, targets.GROUP))  # noqa: SLF001
-
-
 def test_an_engine_that_is_not_registered_is_refused_with_those_that_are() -> None:
     with pytest.raises(SpecError) as refused:
         registry.engine_of("DB2")
@@ -61,12 +52,6 @@ def test_connections_offer_the_engines_that_are_registered() -> None:
     names = {name for engine in registry.engines().values() for name in (engine.name, *engine.aliases)}
     assert set(SUPPORTED_TYPES) == names
     assert {name: registry.engine_of(name).default_port for name in DEFAULT_PORTS} == DEFAULT_PORTS
-
-
-@pytest.mark.parametrize("value", ["landfall.engine.sources.registry:GROUP", "landfall.engine.sources.sqlite.engine:SQLITE"])
-def test_an_entry_point_that_is_no_engine_of_its_name_is_refused(value: str) -> None:
-    with pytest.raises(TypeError, match="entry point Paper"):
-        registry._loaded(EntryPoint("Paper", value, registry.GROUP))  # noqa: SLF001
 
 
 @pytest.mark.parametrize(
