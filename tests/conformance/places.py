@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -213,4 +213,52 @@ PLACES: dict[str, Any] = {
     "SQLite": _Sqlite,
 }
 
-__all__ = ["PLACES", "Place", "Spec"]
+
+class TargetPlace(Protocol):
+    """Makes databases of one target engine, and looks into them."""
+
+    def database(self, name: str, *occupied: str) -> Endpoint:
+        """An empty database, or one with tables of these names and one row each, of other columns than the source's."""
+
+    def refused(self, endpoint: Endpoint) -> Endpoint:
+        """The same database as one sees it who may not connect."""
+
+    def tables(self, name: str) -> set[str]:
+        """The tables that applications see."""
+
+    def rows(self, name: str, table: str) -> list[tuple[Any, ...]]:
+        """The rows of a table that applications see, in the order of its first column."""
+
+    def contents(self, name: str) -> str:
+        """Definitions and rows of the whole database, without the ledger."""
+
+
+class _PostgresqlTarget:
+    def __init__(self, target: PostgreSql) -> None:
+        self._server = target
+
+    def database(self, name: str, *occupied: str) -> Endpoint:
+        with self._server.connect(self._server.database(name)) as connection:
+            for table in occupied:
+                connection.execute(f'CREATE TABLE "{table}" (id bigint PRIMARY KEY, before text)'.encode())
+                connection.execute(f"INSERT INTO \"{table}\" VALUES (7, 'old')".encode())
+        return run.postgresql(self._server, name)
+
+    def refused(self, endpoint: Endpoint) -> Endpoint:
+        return replace(endpoint, username="nobody_of_that_name")
+
+    def tables(self, name: str) -> set[str]:
+        with self._server.connect(name) as connection:
+            return {row[0] for row in connection.execute(b"SELECT tablename FROM pg_tables WHERE schemaname='public'")}
+
+    def rows(self, name: str, table: str) -> list[tuple[Any, ...]]:
+        with self._server.connect(name) as connection:
+            return connection.execute(f'SELECT * FROM "{table}" ORDER BY 1'.encode()).fetchall()
+
+    def contents(self, name: str) -> str:
+        return self._server.dump(name)
+
+
+TARGETS: dict[str, Callable[[PostgreSql], TargetPlace]] = {"PostgreSQL": _PostgresqlTarget}
+
+__all__ = ["PLACES", "TARGETS", "Place", "Spec", "TargetPlace"]

@@ -198,7 +198,10 @@ class Dialect(Protocol):
         """A predicate: the row is in the range; empty for all rows."""
 
     def copy_format(self, table: Table) -> CopyForm:
-        """The format that its `copy` queries yield: `csv`, `text` or `binary` of PostgreSQL's COPY."""
+        r"""The format that its `copy` queries yield: `csv`, `text` or `binary` of PostgreSQL's COPY.
+
+        `csv`: fields are separated by `\x02`, quoted and escaped by `\x01`; an empty field without quotes is NULL.
+        """
 
     def mapping(self, column: Column, facts: ColumnFacts) -> SourceMapping:
         """What the column's values are, and how they are copied and checked. Raises KeyError for a type without a counterpart."""
