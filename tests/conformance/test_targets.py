@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +25,7 @@ from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.sources.run_key import run_key
 from landfall.engine.targets import registry
 from landfall.engine.targets.engine import CutoverChecks, Loader, TargetDatabase, TargetEngine, TargetQueries
-from landfall.engine.targets.ledger import Lease
+from landfall.engine.targets.ledger import Lease, Ledger
 from landfall.engine.targets.shapes import shape_of
 from landfall.ledger_states import State
 from tests.conformance.places import TARGETS, TargetPlace
@@ -248,6 +250,61 @@ def test_a_live_process_keeps_its_run_and_a_silent_one_loses_it(move: Run) -> No
         other.ledger.check(lease)
     with move.loader() as loader, pytest.raises(SupersededError):
         loader.claim(move.lease)
+
+
+def _at_once(
+    engine: TargetEngine, endpoint: Endpoint, *actions: Callable[[Ledger], Lease | None]
+) -> list[Lease | EngineError | None]:
+    """What actions on the ledger return, or raise of our errors, each in a session of its own and all at the same moment."""
+    together = threading.Barrier(len(actions))
+
+    def acted(action: Callable[[Ledger], Lease | None]) -> Lease | EngineError | None:
+        with contextlib.closing(engine.connect(endpoint, "landfall")) as database:
+            together.wait(10)
+            try:
+                return action(database.ledger)
+            except EngineError as error:
+                return error
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(acted, actions))
+
+
+def test_of_two_processes_that_take_a_run_over_at_once_one_has_it(move: Run) -> None:
+    for _ in range(5):
+        results = _at_once(move.engine, move.endpoint, *[lambda ledger: ledger.take_over(move.key, 0)[0]] * 2)
+        attempts = [result.attempt for result in results if isinstance(result, Lease)]
+        assert attempts, results
+        assert len(set(attempts)) == len(attempts), "an attempt belongs to one process"
+        assert all(isinstance(result, Lease | RunConflictError) for result in results), results
+        move.database.ledger.check(Lease(move.key, max(attempts)))
+
+
+@pytest.mark.parametrize("keys", ["aa", "ab"], ids=["the same run", "runs of one schema"])
+def test_of_two_processes_that_begin_at_once_one_has_the_schema(
+    engine: TargetEngine, place: TargetPlace, source: Endpoint, fresh: str, keys: str
+) -> None:
+    endpoint = place.database(fresh)
+    plan = make_plan(source, endpoint, _OPTIONS)
+    with contextlib.closing(engine.connect(endpoint, "landfall")) as database:
+        for number in range(5):
+            created = _at_once(engine, endpoint, *[_create] * 2)
+            assert created == [None, None]
+            results = _at_once(engine, endpoint, *(partial(_begin, key=f"{key}{number}" * 20, plan=plan) for key in keys))
+            (lease,) = [result for result in results if isinstance(result, Lease)]
+            (refused,) = [result for result in results if not isinstance(result, Lease)]
+            assert isinstance(refused, RunConflictError), refused
+            with database.session.transaction():
+                database.ledger.forget(lease.key)
+            database.ledger.remove()
+
+
+def _begin(ledger: Ledger, key: str, plan: Plan) -> Lease:
+    return ledger.begin(key, "shop", plan)
+
+
+def _create(ledger: Ledger) -> None:
+    ledger.create()
 
 
 def test_states_follow_each_other_in_their_order_only(move: Run) -> None:

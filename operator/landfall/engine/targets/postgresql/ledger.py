@@ -24,6 +24,7 @@ from landfall.engine.targets.postgresql.trust import check_ledger
 from landfall.ledger_states import State, may_follow
 
 _RUN = "id,name,attempt,state,target_schema,source,plan_digest,started_at,finished_at,retain_until,result"
+_IN_SCHEMA = "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=%s AND c.relname=%s"
 
 
 class PostgresqlLedger:
@@ -56,9 +57,10 @@ class PostgresqlLedger:
             return
         with self.control.transaction():
             self.control.run("SELECT pg_advisory_xact_lock(7640891576956012808)")
-            if self.control.value("SELECT to_regclass(%s)", f"{self.schema}.format") is not None:
+            # The catalogs, and not to_regclass(): in a transaction that has waited, its cache does not have what another one committed.
+            if self.control.rows(_IN_SCHEMA, self.name, "format"):
                 return
-            if self.control.value("SELECT to_regnamespace(%s)", self.schema) is None:
+            if not self.control.rows("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname=%s", self.name):
                 database = self.control.raw.info.dbname
                 if not self.control.value("SELECT has_database_privilege(current_database(), 'CREATE')"):
                     message = f"target: the credential lacks CREATE on database {database}"
@@ -104,11 +106,14 @@ class PostgresqlLedger:
     def begin(self, key: str, name: str, plan: Plan) -> Lease:
         """Record an approved plan and take the target schema. Raises RunConflictError if another run holds it."""
         with self.control.transaction():
-            self.control.run(
+            recorded = self.control.value(
                 f"INSERT INTO {self.schema}.run (id,name,state,target_schema,source,plan,plan_digest)"
-                " VALUES (%s,%s,%s,%s,%s,%s,%s)",
+                " VALUES (%s,%s,%s,%s,%s,%s,%s) ON CONFLICT (id) DO NOTHING RETURNING id",
                 *(key, name, State.SCHEMA.value, plan.target_label, plan.source, packed(plan), plan.digest()),
             )
+            if recorded is None:
+                message = "another process began this migration at the same moment"
+                raise RunConflictError(message, advice="Run `landfall status` to see it.")
             for schema in sorted(plan.target_schemas):
                 self._take(schema, key)
             self._register(key, 1)
@@ -146,9 +151,8 @@ class PostgresqlLedger:
         self.control.run("SET lock_timeout='20s'")
         try:
             with self.control.transaction():
-                self.control.run(f"UPDATE {self.schema}.run SET attempt=attempt+1 WHERE id=%s AND attempt=%s", key, attempt)
-                now = self.control.value(f"SELECT attempt FROM {self.schema}.run WHERE id=%s", key)
-                if now != attempt + 1:
+                changed = f"UPDATE {self.schema}.run SET attempt=attempt+1 WHERE id=%s AND attempt=%s RETURNING attempt"
+                if self.control.value(changed, key, attempt) is None:
                     message = "another process took this migration over at the same moment"
                     raise RunConflictError(message, advice="Run `landfall status` to see it.")
                 self._register(key, attempt + 1)
