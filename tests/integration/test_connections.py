@@ -244,18 +244,19 @@ def test_servers_with_a_certificate_each_behind_one_address(
             listening.shutdown(socket.SHUT_RDWR)  # ends the thread
 
 
-def test_an_authority_is_written_once(encrypted: tuple[MariaDb, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_authority_is_written_once_and_to_no_disk(
+    encrypted: tuple[MariaDb, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server, authority = encrypted
     authority_file.cache_clear()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    for _ in range(3):
-        _cipher(
-            Endpoint(
-                "MariaDB", "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, TlsMode.VERIFY_FULL, authority
-            )
-        )
-    assert [file.read_text() for file in tmp_path.iterdir()] == [authority]
-    authority_file.cache_clear()
+    ends = [
+        Endpoint("MariaDB", "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, TlsMode.VERIFY_FULL, authority)
+    ]
+    assert all(_cipher(end) for end in ends * 3)
+    assert list(tmp_path.iterdir()) == []
+    assert authority_file.cache_info().misses == 1
+    assert Path(authority_file(authority)).read_text() == authority
 
 
 @pytest.mark.parametrize("name", ["landfall", "the shop's migration", "ä" * 70, ""], ids=["ours", "quoted", "long", "none"])
