@@ -86,31 +86,54 @@ def client(*, proxies: bool = False, address_of: Callable[[str, int], Awaitable[
     """Create a client with a connection pool. Close it with `aclose()`, or use it as a context manager.
 
     Args:
-        proxies: Whether to use the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`).
+        proxies: Whether to use the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`). Not with `address_of`: a proxy resolves names itself.
         address_of: Resolves the host and port of each request to the address that is connected to; an empty one leaves that to the system. It
-            raises ForbiddenHostError for a host that is not accessed. The name cannot resolve to another address in between. Redirects of
-            such a client are not to be followed.
+            raises ForbiddenHostError for a host that is not accessed. The name cannot resolve to another address in between. It is
+            called for the host of every redirect, too.
     """
-
-    async def pin(request: httpx.Request) -> None:
-        host = request.url.host
-        address = await address_of(host, request.url.port or _PORTS.get(request.url.scheme, 0)) if address_of else ""
-        if address:
-            request.url = request.url.copy_with(
-                host=address
-            )  # the Host header keeps the name, and the certificate has to have it
-            request.extensions = {**request.extensions, "sni_hostname": host}
-
+    # A connection to a pinned address is not kept. Its certificate was checked for one of the names that lead there.
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0 if address_of else 20)
+    pinned = (
+        _PinnedTransport(address_of, httpx.AsyncHTTPTransport(verify=_trusted(), trust_env=False, limits=limits))
+        if address_of
+        else None
+    )
     return httpx.AsyncClient(
+        transport=pinned,
         verify=_trusted(),
-        trust_env=proxies,
+        trust_env=proxies and not address_of,
         cookies=_no_cookies(),
         headers={"User-Agent": "landfall"},
         max_redirects=10,
-        event_hooks={"request": [pin]} if address_of else {},
-        # A connection is kept for an address. Its certificate was checked for one of the names that lead there.
-        limits=httpx.Limits(max_connections=100, max_keepalive_connections=0 if address_of else 20),
+        limits=limits,
     )
+
+
+class _PinnedTransport(httpx.AsyncBaseTransport):
+    """Connects to the address that was checked. The client, and so a redirect that is relative, sees only the name."""
+
+    def __init__(self, address_of: Callable[[str, int], Awaitable[str]], below: httpx.AsyncBaseTransport) -> None:
+        self._address_of = address_of
+        self._below = below
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; each hop of a redirect is one."""
+        host = request.url.host
+        address = await self._address_of(host, request.url.port or _PORTS.get(request.url.scheme, 0))
+        if not address:
+            return await self._below.handle_async_request(request)
+        pinned = httpx.Request(
+            request.method,
+            request.url.copy_with(host=address),
+            headers=request.headers,  # the Host header keeps the name, and the certificate has to have it
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": host},
+        )
+        return await self._below.handle_async_request(pinned)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._below.aclose()
 
 
 @asynccontextmanager

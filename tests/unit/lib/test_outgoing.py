@@ -277,3 +277,48 @@ def test_names_of_one_address_share_no_connection() -> None:
 
     asyncio.run(called())
     assert [len(hosts) for hosts in connections] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("location", "hosts"),
+    [
+        ("http://b.example.com:{port}/there", ["a", "b"]),
+        ("//b.example.com:{port}/there", ["a", "b"]),
+        ("/there", ["a", "a"]),
+        ("http://inside.example.com:{port}/there", ["a"]),
+        ("http://127.0.0.1:{port}/there", ["a"]),
+        ("http://[::1]:{port}/there", ["a"]),
+    ],
+)
+def test_the_host_of_a_redirect_is_checked_and_pinned_again(location: str, hosts: list[str]) -> None:
+    heads: list[str] = []
+    asked: list[str] = []
+
+    async def serve(request: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(request.decode().lower())
+        port = writer.get_extra_info("sockname")[1]
+        moved = f"HTTP/1.1 307 Moved\r\nLocation: {location.format(port=port)}\r\nContent-Length: 0\r\n\r\n"
+        writer.write(moved.encode() if len(heads) == 1 else response_bytes(b"there"))
+
+    async def address_of(host: str, port: int) -> str:
+        assert port
+        asked.append(host)
+        if host not in {"a.example.com", "b.example.com"}:
+            raise outgoing.ForbiddenHostError(host)
+        return "127.0.0.1"
+
+    async def called() -> bytes:
+        async with server(serve) as url, outgoing.client(address_of=address_of) as by:
+            place = url.replace("127.0.0.1", "a.example.com")
+            headers = {"Authorization": "Bearer s3cret"}
+            async with outgoing.send(by, "GET", place, _PATIENT, headers=headers, redirects=True) as answer:
+                return await outgoing.body(answer)
+
+    if len(hosts) == 2:
+        assert asyncio.run(called()) == b"there"
+        assert asked == [f"{host}.example.com" for host in hosts]
+    else:
+        with pytest.raises(outgoing.ForbiddenHostError):
+            asyncio.run(called())
+    assert [f"host: {name}.example.com:" in head for name, head in zip(hosts, heads, strict=True)] == [True] * len(hosts)
+    assert ["s3cret" in head for head in heads] == [True, hosts == ["a", "a"]][: len(hosts)]
