@@ -30,7 +30,8 @@ class Tls(Model):
         " `caSecretRef`, the server certificate must be signed by that authority. VerifyFull: TLS is required, and the"
         " certificate must be valid for the host. A stricter mode in the Secret's `url` (`sslmode`, `ssl-mode`) takes precedence."
         " Default: VerifyFull for a host name outside the cluster, Require for a public IP address, otherwise Prefer. Outside the"
-        " cluster are host names of three or more labels that do not end in `.svc`, `.local`, `.internal` or the like.",
+        " cluster are host names of three or more labels that do not end in `.svc`, `.local`, `.internal` or the like, and domains such as"
+        " `example.com`. `pg-0.pg.shop`, a pod of a StatefulSet with its Service and namespace, is inside.",
     )
     ca_secret_ref: SecretKey | None = Field(
         default=None, description="Secret with the PEM certificate of a private certificate authority. Default key: `ca.crt`."

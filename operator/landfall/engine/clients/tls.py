@@ -8,6 +8,7 @@ How a password is sent is decided in `authentication`.
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,8 +66,22 @@ _BUNDLES = (
 """Where Debian, Red Hat, SUSE and Alpine keep the authorities that they trust."""
 _CLUSTER = (".svc", ".cluster.local", ".local", ".localhost", ".internal", ".intern", ".lan", ".home.arpa")
 """Endings of host names that are valid in one cluster or network only, so that no public authority issues certificates for them."""
-_LABELS_OF_A_SERVICE = 2
-"""`service.namespace` is the longest name of a Service that does not end as above."""
+_PUBLIC = frozenset({"com", "net", "org", "edu", "gov", "mil"})
+"""Top-level domains that no namespace is named after. Others, such as `dev`, `app` or `shop`, are ordinary names of namespaces."""
+_COUNTRY_CODES = (
+    "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bm bn bo br bs bt bw by bz ca cc cd cf cg ch ci ck cl"
+    " cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg er es et eu fi fj fk fm fo fr ga gd ge gf gg gh gi gl gm gn gp gq gr gs"
+    " gt gu gw gy hk hm hn hr ht hu id ie il im in io iq ir is it je jm jo jp ke kg kh ki km kn kp kr kw ky kz la lb lc li lk lr ls lt"
+    " lu lv ly ma mc md me mg mh mk ml mm mn mo mp mq mr ms mt mu mv mw mx my mz na nc ne nf ng ni nl no np nr nu nz om pa pe pf pg ph"
+    " pk pl pm pn pr ps pt pw py qa re ro rs ru rw sa sb sc sd se sg sh si sj sk sl sm sn so sr ss st su sv sx sy sz tc td tf tg th tj"
+    " tk tl tm tn to tr tt tv tw tz ua ug uk us uy uz va vc ve vg vi vn vu wf ws ye yt za zm zw"
+)
+"""Top-level domains of countries (ISO 3166 and the exceptions that IANA lists)."""
+_COUNTRIES = frozenset(_COUNTRY_CODES.split())
+_POD = re.compile(
+    r"(?P<set>[a-z0-9]([-a-z0-9]*[a-z0-9])?)-[0-9]+\.(?P=set)[-a-z0-9]*\.(?P<namespace>[a-z0-9]([-a-z0-9]*[a-z0-9])?)"
+)
+"""`pod.service.namespace` of a StatefulSet, whose Service is named after it: `pg-0.pg.shop`, `mysql-1.mysql-headless.shop`."""
 
 
 def mode_for(host: str) -> TlsMode:
@@ -79,8 +94,17 @@ def mode_for(host: str) -> TlsMode:
     try:
         return TlsMode.REQUIRE if ip_address(name.partition("%")[0]).is_global else TlsMode.PREFER
     except ValueError:
-        inside = host.startswith("/") or name.endswith(_CLUSTER) or ".svc." in name or name.count(".") < _LABELS_OF_A_SERVICE
-        return TlsMode.PREFER if inside else TlsMode.VERIFY_FULL
+        return TlsMode.PREFER if host.startswith("/") or _is_inside(name) else TlsMode.VERIFY_FULL
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a host name is one of a cluster or network, also if only the cluster's search domains complete it. In doubt it is not."""
+    if name.endswith(_CLUSTER) or ".svc." in name or "." not in name:
+        return True
+    last = name.rpartition(".")[2]
+    if last in _PUBLIC:
+        return False
+    return name.count(".") == 1 or (last not in _COUNTRIES and _POD.fullmatch(name) is not None)
 
 
 def policy(endpoint: Endpoint) -> TlsPolicy:
